@@ -1,0 +1,1 @@
+"""OpenCTI internal-enrichment connector in front of the engine."""

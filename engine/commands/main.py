@@ -1,0 +1,78 @@
+"""Entry point of ``ttpscribe``: finds the commands, prints errors without a traceback."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.metadata import EntryPoint, entry_points
+
+import click
+
+from engine import __version__
+from engine.commands.lazy import LazyGroup, Loader
+from engine.errors import TtpscribeError
+
+GROUP = "ttpscribe.commands"
+EXIT_INTERRUPTED = 130
+
+
+def _loader(point: EntryPoint) -> Loader:
+    def load() -> click.Command:
+        try:
+            command: click.Command = point.load()
+        except ModuleNotFoundError as error:
+            raise click.ClickException(
+                f"'ttpscribe {point.name}' needs the package '{error.name}', which is not "
+                "installed. Install the extra that brings it, for example: "
+                "pip install 'ttpscribe[train]' (or [opencti], [misp], [ray])."
+            ) from error
+        return command
+
+    return load
+
+
+def build() -> LazyGroup:
+    """Build the command from the installed entry points."""
+    return LazyGroup(
+        name="ttpscribe",
+        help="Find the MITRE ATT&CK techniques in threat reports, with the sentences that "
+        "prove them.\n\nBegin with: ttpscribe analyse REPORT.pdf",
+        loaders={point.name: _loader(point) for point in entry_points(group=GROUP)},
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+        params=[
+            click.Option(
+                ["--version"],
+                is_flag=True,
+                expose_value=False,
+                is_eager=True,
+                callback=_print_version,
+                help="Show the version and exit.",
+            )
+        ],
+    )
+
+
+def _print_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        click.echo(f"ttpscribe {__version__}")
+        ctx.exit()
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    try:
+        result = build()(standalone_mode=False)
+        sys.exit(result if isinstance(result, int) else 0)
+    except click.exceptions.Abort:
+        click.echo("Interrupted.", err=True)
+        sys.exit(EXIT_INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except TtpscribeError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # The reader (head, less) has gone; silence the flush at exit as well.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

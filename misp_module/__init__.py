@@ -1,0 +1,1 @@
+"""MISP modules in front of the engine."""

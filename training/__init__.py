@@ -1,0 +1,1 @@
+"""Label sets, training, evaluation and publication of releases."""

@@ -1,0 +1,16 @@
+"""``ttpscribe train``: one subcommand a model."""
+
+from __future__ import annotations
+
+from engine.commands.lazy import LazyGroup, from_path
+
+train = LazyGroup(
+    name="train",
+    help="Train models and make releases of them.",
+    loaders={
+        "svc": from_path("training.commands.svc:svc"),
+        "encoder": from_path("training.commands.encoder:encoder"),
+        "recommenders": from_path("training.commands.recommenders:recommenders"),
+        "release": from_path("training.commands.release:release"),
+    },
+)
