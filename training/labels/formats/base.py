@@ -110,6 +110,11 @@ class Collector:
             kept.add(current)
         return frozenset(kept)
 
+    def current(self, ids: Iterable[str]) -> frozenset[str]:
+        """Return the active techniques of the given ids without counting the rest."""
+        found = (self._resolve(given)[1] for given in ids)
+        return frozenset(current for current in found if current is not None)
+
     def _resolve(self, given: str) -> tuple[str, str | None]:
         if given not in self._resolved:
             resolution = self.knowledge.resolve(given)

@@ -129,7 +129,7 @@ def _known(record: dict[str, Any], source: str, collector: Collector) -> frozens
         return None
     if given == "marked":
         return frozenset()
-    return collector.techniques(_strings(given))
+    return collector.current(_strings(given))
 
 
 def _strings(value: Any) -> list[str]:

@@ -1,0 +1,58 @@
+"""Labels as matrices: what is shown, and where that is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from training.labels.types import Example, LabelledDocument
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What to learn, by row (example) and column (technique).
+
+    Attributes
+    ----------
+    techniques : tuple of str
+        The columns.
+    positive : csr_matrix of bool, shape (n_examples, n_techniques)
+        True where the example shows the technique.
+    known : ndarray of bool, shape (n_examples, n_techniques)
+        True where it is certain whether it does. Positives are always known.
+    weights : ndarray of float32, shape (n_examples,)
+        The examples' weights.
+    """
+
+    techniques: tuple[str, ...]
+    positive: csr_matrix
+    known: NDArray[np.bool_]
+    weights: NDArray[np.float32]
+
+
+def targets(examples: Sequence[Example | LabelledDocument], techniques: Sequence[str]) -> Targets:
+    """Return the labels of examples as matrices over the given techniques."""
+    column = {technique: number for number, technique in enumerate(techniques)}
+    masks: dict[frozenset[str] | None, NDArray[np.bool_]] = {}
+    known = np.zeros((len(examples), len(column)), dtype=bool)
+    rows: list[int] = []
+    columns: list[int] = []
+    for row, example in enumerate(examples):
+        if example.known not in masks:
+            masks[example.known] = np.array(
+                [example.known is None or technique in example.known for technique in column]
+            )
+        known[row] = masks[example.known]
+        shown = [column[technique] for technique in example.techniques if technique in column]
+        rows += [row] * len(shown)
+        columns += shown
+    known[rows, columns] = True
+    positive = csr_matrix(
+        (np.ones(len(rows), dtype=bool), (rows, columns)), shape=known.shape, dtype=bool
+    )
+    weights = np.array([example.weight for example in examples], dtype=np.float32)
+    return Targets(tuple(techniques), positive, known, weights)
