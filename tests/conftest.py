@@ -1,0 +1,24 @@
+"""What every test needs: nothing of this machine's user, nothing of the network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep tests from the releases and the knowledge that the user of this machine has."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TTPSCRIBE_DATA_DIR", str(tmp_path_factory.mktemp("data")))
+        patch.delenv("TTPSCRIBE_RELEASE", raising=False)
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        yield
+
+
+@pytest.fixture(scope="session")
+def project() -> Path:
+    """The project's root directory."""
+    return Path(__file__).resolve().parent.parent
