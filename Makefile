@@ -1,0 +1,61 @@
+# What one does with this project. `make help` lists it.
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+EXTRAS := dev,train
+REPORT := examples/copper-lantern.pdf
+
+.PHONY: help install demo test lint bench packages report constraints clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: .venv/.installed-all ## Install everything needed to develop into .venv
+
+demo: .venv/.installed ## Analyse the example report; write HTML, STIX and a Navigator layer
+	$(BIN)/ttpscribe analyse $(REPORT) --format table --format html --format stix \
+		--format navigator --output demo-output
+	@echo "Written to demo-output/:" && ls -1 demo-output
+
+test: install packages lint ## Check everything: format, style, types, import rules, tests
+	$(BIN)/python -m pytest
+
+lint: install ## Check format, style, types and import rules only
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: install ## Measure start, speed and memory (never part of the tests)
+	$(BIN)/python bench/analyse.py
+
+packages: ## Install the Debian packages that some tests need (as root; else name them)
+	@.ci/packages
+
+report: install ## Print the example report to PDF again, after a change of its Markdown
+	$(BIN)/python examples/print_report.py examples/copper-lantern.md
+
+constraints: .venv/.installed ## Pin the newest versions that fit together
+	$(BIN)/python .ci/constraints.py > .venv/constraints.tmp
+	mv .venv/constraints.tmp constraints.txt
+
+clean: ## Remove the environment and everything made
+	rm -rf .venv demo-output build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+		.import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The core alone runs the demo. Stamps keep a second call fast; a changed pin installs anew.
+.venv/.installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || \
+		{ echo "ttpscribe needs Python 3.11 or newer: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PIP) install --quiet --constraint constraints.txt --editable .
+	@touch $@
+
+.venv/.installed-all: .venv/.installed
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[$(EXTRAS)]'
+	@touch $@
