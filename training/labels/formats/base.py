@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from engine.errors import TrainingDataError
+from engine.knowledge import normalise_id
 from training.labels.sources import Source, Sources
 from training.labels.types import Example, LabelledDocument
 
@@ -98,9 +99,7 @@ class Collector:
         """Return the active techniques of the given ids; count the rest by reason."""
         kept = set()
         for raw in ids:
-            given = raw.strip().upper().replace("/", ".")
-            if not given:
-                continue
+            given = normalise_id(raw)
             status, current = self._resolve(given)
             if current is None:
                 self.dropped[given, status] += 1
@@ -112,7 +111,7 @@ class Collector:
 
     def current(self, ids: Iterable[str]) -> frozenset[str]:
         """Return the active techniques of the given ids without counting the rest."""
-        found = (self._resolve(given)[1] for given in ids)
+        found = (self._resolve(normalise_id(given))[1] for given in ids)
         return frozenset(current for current in found if current is not None)
 
     def _resolve(self, given: str) -> tuple[str, str | None]:

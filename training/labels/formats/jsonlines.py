@@ -6,15 +6,17 @@
 - ``text`` with ``labels`` and both ``id`` and ``doc_id``: one sentence of that document
 - ``text`` with ``labels`` and ``doc_id`` alone, or ``"kind": "document"``: a whole document
 - ``text`` with ``labels``: a text that stands alone
+- ``file`` with ``labels``: a report file beside the label file
 - ``description`` with ``name`` and an ATT&CK id as ``id``: the description of a technique
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-from engine.errors import TrainingDataError
+from engine.errors import DocumentError, TrainingDataError
 from training.labels.formats.base import Collector, LabelFile, Labelled
 from training.labels.types import Example, ExampleKind, LabelledDocument
 
@@ -30,7 +32,7 @@ def read(file: LabelFile, collector: Collector) -> Iterator[Labelled]:
     """Yield the examples and documents of a file."""
     for number, record in file.records():
         try:
-            labelled = _record(record, f"{file.path.name}:{number}", collector)
+            labelled = _record(record, f"{file.path.name}:{number}", file.path.parent, collector)
         except (TypeError, ValueError, AttributeError) as error:
             raise TrainingDataError(
                 f"{file.path}, line {number}: {error}. See docs/training-data.md for the fields."
@@ -39,13 +41,15 @@ def read(file: LabelFile, collector: Collector) -> Iterator[Labelled]:
             yield labelled
 
 
-def _record(record: dict[str, Any], place: str, collector: Collector) -> Labelled | None:
+def _record(
+    record: dict[str, Any], place: str, folder: Path, collector: Collector
+) -> Labelled | None:
     if "description" in record and "name" in record and "text" not in record:
         return _technique(record, collector)
     source = _source(record, collector)
     if not collector.uses(source):
         return None
-    text = record.get("text")
+    text = record.get("text") if "file" not in record else _file(record, folder, source, collector)
     if not isinstance(text, str) or not text.strip():
         collector.skip(source, "no text")
         return None
@@ -63,16 +67,20 @@ def _record(record: dict[str, Any], place: str, collector: Collector) -> Labelle
     weight = float(record.get("weight", collector.settings(source).weight))
     fold = record.get("cv_fold", record.get("fold"))
     fold = None if fold is None else int(fold)
-    if record.get("kind") == "document" or ("doc_id" in record and "id" not in record):
+    if (
+        record.get("kind") == "document"
+        or "file" in record
+        or ("doc_id" in record and "id" not in record)
+    ):
         return LabelledDocument(
-            id=document or str(record.get("id", place)),
+            id=document or str(record.get("id") or record.get("file") or place),
             text=text,
             techniques=techniques,
             source=source,
             weight=weight,
             fold=fold,
             known=known,
-            title=str(record.get("title", "")),
+            title=str(record.get("title") or record.get("file") or ""),
             body_start=int(record.get("body_start", 0)),
         )
     kind: ExampleKind = "text"
@@ -91,6 +99,21 @@ def _record(record: dict[str, Any], place: str, collector: Collector) -> Labelle
         end=_int_or_none(record, "end"),
         kind=kind,
     )
+
+
+def _file(record: dict[str, Any], folder: Path, source: str, collector: Collector) -> str | None:
+    """Return the text of a report file that stands beside the label file."""
+    path = (folder / str(record["file"])).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise ValueError(f"'file' leads out of the folder of the label file: {record['file']}")
+    # Imported here, since most label files have no report files beside them.
+    from engine.documents import read_path
+
+    try:
+        return read_path(path).text
+    except DocumentError as error:
+        collector.skip(source, f"file cannot be read: {error}")
+        return None
 
 
 def _technique(record: dict[str, Any], collector: Collector) -> Example | None:
