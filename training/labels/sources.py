@@ -81,7 +81,7 @@ class Sources(BaseModel):
     Attributes
     ----------
     named : dict of str to Source
-        Replace single entries with ``Sources.model_copy`` or `with_source`.
+        Replace single entries with `with_source`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -103,5 +103,10 @@ class Sources(BaseModel):
         return self.named.get(name, self.named.get("own", Source()))
 
     def with_source(self, name: str, source: Source) -> Sources:
-        """Return a copy in which one source has other settings."""
+        """Return a copy in which one source has other settings.
+
+        Settings without ``prefixes`` keep those the source had.
+        """
+        if not source.prefixes and name in self.named:
+            source = source.model_copy(update={"prefixes": self.named[name].prefixes})
         return Sources(named={**self.named, name: source})
