@@ -122,7 +122,9 @@ def _join(
     joined = []
     for document in documents:
         sentences = by_document.pop(document.id, [])
-        joined.append(replace(document, sentences=_ordered(sentences)) if sentences else document)
+        if sentences and not document.sentences:
+            document = replace(document, sentences=_ordered(sentences))
+        joined.append(document)
     joined += [_from_sentences(name, _ordered(parts)) for name, parts in by_document.items()]
     return tuple(joined)
 
@@ -144,5 +146,11 @@ def _from_sentences(name: str, sentences: tuple[Example, ...]) -> LabelledDocume
         source=first.source,
         weight=first.weight,
         fold=first.fold,
-        known=first.known,
+        known=_known_in_all(sentences),
     )
+
+
+def _known_in_all(sentences: Iterable[Example]) -> frozenset[str] | None:
+    """Return what was looked for in every sentence, so in the document."""
+    limited = [sentence.known for sentence in sentences if sentence.known is not None]
+    return frozenset.intersection(*limited) if limited else None

@@ -75,10 +75,11 @@ def test_old_ids_are_mapped_and_unusable_ones_counted(tmp_path, knowledge):
 def test_sentences_without_a_document_record_make_one(tmp_path, knowledge):
     path = write(
         tmp_path / "a.jsonl",
-        {"id": "1", "doc_id": "r", "text": "First.", "labels": ["T1003"]},
+        {"id": "1", "doc_id": "r", "text": "First.", "labels": ["T1003"], "known": ["T1105"]},
         {"id": "2", "doc_id": "r", "text": "Second.", "labels": ["T1057"]},
     )
     (document,) = read([path], knowledge).documents
+    assert [document.says(technique) for technique in ("T1105", "T1486")] == [False, None]
     assert document.text == "First.\nSecond."
     assert document.techniques == {"T1003", "T1057"}
 
