@@ -1,0 +1,17 @@
+"""JSON: the machine interface, indented for people who look into the file."""
+
+from __future__ import annotations
+
+import json
+
+from engine.outputs.base import Context
+from engine.outputs.record import record
+from engine.outputs.text import encodable
+from engine.types import Analysis
+
+
+def write(analysis: Analysis, _context: Context) -> str:
+    """Return the analysis as one JSON object, under the document's name."""
+    values = record(analysis, analysis.document.name)
+    text = json.dumps(values, ensure_ascii=False, allow_nan=False, indent=2)
+    return encodable(text) + "\n"
