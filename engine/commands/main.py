@@ -18,14 +18,7 @@ EXIT_INTERRUPTED = 130
 
 def _loader(point: EntryPoint) -> Loader:
     def load() -> click.Command:
-        try:
-            command: click.Command = point.load()
-        except ModuleNotFoundError as error:
-            raise click.ClickException(
-                f"'ttpscribe {point.name}' needs the package '{error.name}', which is not "
-                "installed. Install the extra that brings it, for example: "
-                "pip install 'ttpscribe[train]' (or [opencti], [misp], [ray])."
-            ) from error
+        command: click.Command = point.load()
         return command
 
     return load
