@@ -19,7 +19,8 @@ install: .venv/.installed-all ## Install everything needed to develop into .venv
 demo: .venv/.installed ## Analyse the example report; write HTML, STIX and a Navigator layer
 	$(BIN)/ttpscribe analyse $(REPORT) --format table --format html --format stix \
 		--format navigator --output demo-output
-	@echo "Written to demo-output/:" && ls -1 demo-output
+	@cat demo-output/$(basename $(notdir $(REPORT))).txt
+	@echo "In demo-output/:" && ls -1 demo-output
 
 test: install packages lint ## Check everything: format, style, types, import rules, tests
 	$(BIN)/python -m pytest

@@ -7,6 +7,7 @@ it needs to know; local versions (``+cpu``) are cut off, as they name one builde
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -25,7 +26,7 @@ report = subprocess.run(  # noqa: S603
     [*resolve, "--report", "-", f"{PROJECT}[{EXTRAS}]", *HELD], check=True, stdout=subprocess.PIPE
 ).stdout
 pins = {
-    entry["metadata"]["name"].lower().replace("_", "-"): entry["metadata"]["version"]
+    re.sub(r"[-_.]+", "-", entry["metadata"]["name"]).lower(): entry["metadata"]["version"]
     for entry in json.loads(report)["install"]
 }
 del pins["ttpscribe"]
