@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib import import_module
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from engine.errors import UsageError
 from engine.types import Analysis
@@ -20,6 +20,9 @@ ThreatType = Literal["campaign", "intrusion-set", "malware", "threat-actor", "to
 # STIX demands a publication date. Where nobody knows one, this says so plainly, and the same
 # analysis always gives the same bundle.
 UNKNOWN_DATE = datetime(1970, 1, 1, tzinfo=UTC)
+
+# The ``id`` of an answer that nobody gave one: the document's name. None is an id like others.
+BY_NAME: Any = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,8 @@ class Context:
     ----------
     knowledge : Knowledge
         The ATT&CK that the analysis speaks of: tactics, parents, STIX ids.
+    identifier : any JSON value
+        The ``id`` in JSON and JSON lines.
     published : datetime
         When the document was published, as far as known.
     threat : Threat or None
@@ -67,6 +72,7 @@ class Context:
     """
 
     knowledge: Knowledge
+    identifier: Any = BY_NAME
     published: datetime = UNKNOWN_DATE
     threat: Threat | None = None
     width: int = 100

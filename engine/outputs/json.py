@@ -10,8 +10,7 @@ from engine.outputs.text import encodable
 from engine.types import Analysis
 
 
-def write(analysis: Analysis, _context: Context) -> str:
-    """Return the analysis as one JSON object, under the document's name."""
-    values = record(analysis, analysis.document.name)
-    text = json.dumps(values, ensure_ascii=False, allow_nan=False, indent=2)
+def write(analysis: Analysis, context: Context) -> str:
+    """Return the analysis as one JSON object."""
+    text = json.dumps(record(analysis, context), ensure_ascii=False, allow_nan=False, indent=2)
     return encodable(text) + "\n"

@@ -5,26 +5,22 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from engine.outputs.base import BY_NAME, Context
 from engine.types import Analysis, Evidence, Finding, Inference
 
 DECIMALS = 4
 
 
-def record(analysis: Analysis, identifier: Any) -> dict[str, Any]:
+def record(analysis: Analysis, context: Context) -> dict[str, Any]:
     """Return the analysis as JSON values.
 
     ``id``, ``findings``, ``suggestions``, ``tactics``, ``sentences`` and ``release`` are always
     there, in this order; ``inferences`` and ``warnings`` follow where there are any. A piece of
     evidence has a ``page`` where the format has pages, and a ``note`` where there is one.
-
-    Parameters
-    ----------
-    analysis : Analysis
-    identifier : any JSON value
-        The ``id`` to answer with.
     """
+    named = context.identifier is BY_NAME
     values: dict[str, Any] = {
-        "id": identifier,
+        "id": analysis.document.name if named else context.identifier,
         "findings": [_finding(finding) for finding in analysis.findings],
         "suggestions": [_finding(finding) for finding in analysis.suggestions],
         "tactics": [

@@ -96,7 +96,7 @@ def _proof(document: Document, finding: Finding) -> Text:
     if not evidence:
         return text.append("the document as a whole", style="dim")
     text.append(one_line(sentence_text(document, evidence[0]), EVIDENCE_LIMIT), style="default")
-    text.append(f"  {place(evidence[0])}", style="dim")
+    text.append("  " + place(evidence[0]).replace(" ", "\u00a0"), style="dim")
     if len(evidence) > 1:
         text.append(f", {len(evidence) - 1} more", style="dim")
     return text
@@ -109,7 +109,7 @@ def _tactics(analysis: Analysis) -> RenderableType:
             line.append("  ·  ", style="dim")
         # No-break spaces keep a name and its probability on one line.
         line.append(one_line(score.name).replace(" ", "\u00a0"))
-        line.append("\u00a0" + percent(score.probability).replace(" ", "\u00a0"), style="dim")
+        line.append("\u00a0" + percent(score.probability), style="dim")
     return Group(Text("\nTactics", style="bold"), Padding(line, (0, 1)))
 
 

@@ -28,8 +28,8 @@ def one_line(text: str, limit: int | None = None) -> str:
 
 
 def percent(probability: float) -> str:
-    """Return a probability as whole percents; 100 % only for certainty itself."""
-    return f"{min(round(probability * 100), 99) if probability < 1 else 100} %"
+    """Return a probability as whole percents; 100% only for certainty itself."""
+    return f"{min(round(probability * 100), 99) if probability < 1 else 100}%"
 
 
 def visible(text: str) -> str:

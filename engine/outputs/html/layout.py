@@ -199,9 +199,7 @@ def _marks(analysis: Analysis) -> dict[int, list[_Mark]]:
         for e in finding.evidence:
             named = finding.explicit and e.recognizer == "explicit"
             suggested = number >= count
-            marks[e.sentence].append(
-                _Mark(e.start, e.end, number, finding.probability, named, suggested)
-            )
+            marks[e.sentence].append(_Mark(e.start, e.end, number, e.probability, named, suggested))
     return marks
 
 

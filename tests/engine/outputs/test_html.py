@@ -193,3 +193,36 @@ def test_a_long_report_stays_small_and_is_written_at_once(context):
     # Ten times what it takes; quadratic work would take far more.
     assert time.process_time() - started < 10
     assert len(text) < 2_000_000
+
+
+def luminance(colour):
+    channels = [int(colour[n : n + 2], 16) / 255 for n in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def over(colour, share, paper):
+    """``colour`` ("245 158 11") at ``share`` opacity on ``paper`` ("#fcfbf8")."""
+    below = [int(paper[n : n + 2], 16) for n in (1, 3, 5)]
+    mixed = [share * int(c) + (1 - share) * b for c, b in zip(colour.split(), below, strict=True)]
+    return "#" + "".join(f"{round(c):02x}" for c in mixed)
+
+
+@pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
+def test_text_is_legible(context, scheme):
+    """WCAG 2.2, 1.4.3: at least 4.5 to 1."""
+    style = page(samples.bare(), context).cssselect("style")[0].text
+    colours = dict(
+        re.findall(r"--([\w-]+): ([^;]+);", style.split(":root {")[1 + scheme].split("}")[0])
+    )
+    paper, panel = colours["paper"], colours["panel"]
+    pairs = [
+        (ink, ground)
+        for ink in ("ink", "soft", "accent", "link", "inf")
+        for ground in (paper, panel)
+    ]
+    pairs += [("mark-ink", over(colours["mark"], share, paper)) for share in (0.16, 0.46)]
+    pairs += [("mark-ink", over(colours["sug"], 0.1, paper)), ("ink", colours["warn"])]
+    for ink, ground in pairs:
+        lighter, darker = sorted((luminance(colours[ink]), luminance(ground)), reverse=True)
+        assert (lighter + 0.05) / (darker + 0.05) >= 4.5, (ink, ground)

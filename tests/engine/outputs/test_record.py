@@ -8,7 +8,6 @@ import pytest
 import samples
 
 from engine.outputs import OUTPUTS
-from engine.outputs.jsonl import line
 
 FIXED = ["id", "findings", "suggestions", "tactics", "sentences", "release"]
 
@@ -50,8 +49,8 @@ def test_evidence_offsets_lead_back_to_the_text(context):
 
 
 @pytest.mark.parametrize("identifier", [None, 0, 1.5, True, "", "é\u2028\ud800", [1, {"a": None}]])
-def test_ids_of_any_json_type_come_back(identifier):
-    text = line(samples.bare(), identifier)
+def test_ids_of_any_json_type_come_back(context, identifier):
+    text = OUTPUTS["jsonl"].write(samples.bare(), replace(context, identifier=identifier))
     assert text.isascii()
     assert text.count("\n") == 1
     assert read(text)["id"] == identifier
@@ -62,14 +61,14 @@ def test_probabilities_have_four_decimals_also_from_numpy(context):
     odd = replace(analysis.findings[0], probability=np.float32(0.1))
     values = read(OUTPUTS["json"].write(replace(analysis, findings=(odd,)), context))
     assert values["findings"][0]["probability"] == 0.1
-    assert read(line(analysis, 1))["findings"][0]["probability"] == 0.9912
+    assert read(OUTPUTS["jsonl"].write(analysis, context))["findings"][0]["probability"] == 0.9912
 
 
-def test_a_score_that_is_no_number_is_refused():
+def test_a_score_that_is_no_number_is_refused(context):
     analysis = samples.analysis()
     broken = replace(analysis.findings[0], probability=float("nan"))
     with pytest.raises(ValueError, match="not a score"):
-        line(replace(analysis, findings=(broken,)), 1)
+        OUTPUTS["json"].write(replace(analysis, findings=(broken,)), context)
 
 
 def test_json_shows_letters_as_they_are(context):

@@ -51,7 +51,7 @@
     for (const m of marks) m.node.classList.toggle("dim", !m.numbers.some((n) => lit.has(n)));
     for (const chip of chips) chip.classList.toggle("off", !lit.has(chip.dataset.f));
     for (const node of inferences) node.classList.toggle("off", !want.inference(node));
-    $("least-shown").textContent = least.value + " %";
+    $("least-shown").textContent = least.value + "%";
     const name = picked === null ? "" : ", only " + entries[Number(picked)].node.querySelector(".id").textContent;
     $("status").textContent = listed.size + " of " + entries.length + " shown" + name;
   };
