@@ -131,7 +131,13 @@ def read_html(text: str, *, whole: bool = False) -> list[Block]:
     parser = etree.HTMLParser(
         encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True, huge_tree=True
     )
-    tree = etree.fromstring(text.encode("utf-8", "replace") or b"<p/>", parser)
+    try:
+        tree = etree.fromstring(text.encode("utf-8", "replace"), parser)
+    except etree.XMLSyntaxError as error:
+        if "empty" in str(error):
+            return []
+        # A parser that mends every fault gives up for one reason only.
+        raise MemoryError from error
     if tree is None:
         return []
     if whole:

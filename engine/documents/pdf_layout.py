@@ -113,7 +113,8 @@ def _grouped(pieces: list[Piece]) -> list[list[Piece]]:
         for row in rows[-3:]:
             # A superscript is higher and smaller; it belongs to the line it overlaps.
             first = max(row, key=lambda p: p.size)
-            near = abs(first.base - piece.base) < 0.35 * max(first.size, piece.size)
+            small, large = sorted((first.size, piece.size))
+            near = abs(first.base - piece.base) < (0.45 if small < 0.8 * large else 0.35) * large
             if near and all(p.right <= piece.left + 2 or p.left >= piece.right - 2 for p in row):
                 row.append(piece)
                 break
@@ -140,10 +141,11 @@ def _joined(row: list[Piece]) -> list[Piece]:
             text = f"[{mark}]" + (" " if piece.text.endswith(" ") else "")
         else:
             text = piece.text
-        space = " " if gap > 0.2 * size and not last.text.endswith(" ") else ""
+        before = last.text.rstrip() if raised else last.text
+        space = " " if gap > 0.2 * size and not raised and not before.endswith(" ") else ""
         wider = last if len(last.text) >= len(piece.text) else piece
         merged[-1] = Piece(
-            last.text + space + text, last.left, min(last.bottom, piece.bottom),
+            before + space + text, last.left, min(last.bottom, piece.bottom),
             max(last.right, piece.right), max(last.top, piece.top), wider.base, wider.size,
             wider.bold and (last.bold or bool(bullet)), wider.mono, piece.order,
         )  # fmt: skip

@@ -19,7 +19,9 @@ MAX_SENTENCE_CHARS = 2_000
 _CLOSERS = "\"'”’»)\\]}"
 # Reference marks may stand between a sentence's end and the next: "in 2015.[25] [26] The". What
 # follows white space ends nothing ("?? ?? ??" in a byte pattern).
-_END = re.compile(rf"(?<!\s)[.!?…]+[{_CLOSERS}]*(?:\s?\[\d{{1,3}}(?:[,–-] ?\d{{1,3}})*\])*(?=\s)")
+_END = re.compile(
+    rf"(?<!\s)[.!?…]+[{_CLOSERS}]*(?:\s?\[\d{{1,3}}(?:[,–-] ?\d{{1,3}})*\])*(?=\s|\Z)"
+)
 _NEXT = re.compile(r"\s+[\"'“‘«(\[{]*([^\s\"'“‘«(\[{])")
 _WORD_BEFORE = re.compile(r"[^\s(\[{\"'“‘«]+\Z")
 _INITIALS = re.compile(r"(?:[A-Za-z]\.)+[A-Za-z]?\Z|[A-Z]\Z")

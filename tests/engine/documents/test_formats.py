@@ -1,0 +1,193 @@
+# ruff: noqa: E501, RUF001 - texts stay on one line, as documents hold them
+from __future__ import annotations
+
+import json
+import re
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from engine.documents import read_bytes, read_path
+from engine.types import Document
+
+
+def read(data: bytes | str, name: str) -> list[tuple[str, str]]:
+    document = read_bytes(data.encode() if isinstance(data, str) else data, name)
+    assert_exact(document)
+    return [(s.kind, s.text) for s in document.sentences]
+
+
+def assert_exact(document: Document) -> None:
+    end = 0
+    for sentence in document.sentences:
+        assert end <= sentence.start < sentence.end
+        assert document.text[sentence.start : sentence.end] == sentence.text
+        end = sentence.end
+
+
+PAGE = """<!DOCTYPE html><html><head><title>Title</title><style>p {color: red}</style></head><body>
+<nav><a href="/">Home</a> <a href="/t">Techniques</a></nav>
+<div class="cookie-banner">We use cookies. Accept all?</div>
+<header class="site"><div>Site header</div></header>
+<main><h1>A campaign</h1>
+<p>The actor used <b>Power</b>Shell<br>and left.<sup>3</sup> It returned&nbsp;later.</p>
+<script>var x = "not shown";</script>
+<ul><li>First <p>with more</p></li><li>Second<ol><li>Inner</li></ol></li></ul>
+<table><tr><th>Technique</th><th>Use</th></tr>
+<tr><td><p>Process Injection</p><p>[T1055]</p></td><td>It ran. It slept.</td></tr></table>
+<pre>rule a {
+  meta:
+}</pre>
+<table><tr><td><p>Framed text. More of it.</p></td></tr></table>
+<p>See <a href="https://attack.mitre.org/techniques/T1059/001/">the page</a>.</p>
+<p style="display: none">hidden</p>
+</main><footer>Imprint</footer></body></html>"""
+
+
+def test_html_gives_the_main_text() -> None:
+    assert read(PAGE, "page.html") == [
+        ("heading", "A campaign"),
+        ("prose", "The actor used PowerShell"),
+        ("prose", "and left.[3]"),
+        ("prose", "It returned later."),
+        ("list_item", "First"),
+        ("prose", "with more"),
+        ("list_item", "Second"),
+        ("list_item", "Inner"),
+        ("table_row", "Technique | Use"),
+        ("table_row", "Process Injection [T1055] | It ran. It slept."),
+        ("code", "rule a {"),
+        ("code", "meta:"),
+        ("code", "}"),
+        ("prose", "Framed text."),
+        ("prose", "More of it."),
+        ("prose", "See the page (https://attack.mitre.org/techniques/T1059/001)."),
+    ]
+
+
+def test_html_without_main_keeps_text_and_drops_menus() -> None:
+    html = "<html><body><div role=navigation>Menu</div><div class='sidebar'>More stories</div>" + (
+        "<div><p>The actor left a long text that is the body of the page.</p></div></body></html>"
+    )
+    assert read(html, "x.html") == [
+        ("prose", "The actor left a long text that is the body of the page.")
+    ]
+
+
+def test_html_with_megabytes_of_script_is_fast() -> None:
+    script = "<script>" + "var a = '<p>no</p>';\n" * 400_000 + "</script>"
+    started = time.perf_counter()
+    assert read(f"<html><body>{script}<p>The text.</p></body></html>", "x.html") == [
+        ("prose", "The text.")
+    ]
+    assert time.perf_counter() - started < 5
+
+
+def test_html_that_nests_deeply_is_read() -> None:
+    html = "<html><body>" + "<div>" * 1_000 + "Deep text." + "</div>" * 1_000 + "</body></html>"
+    assert read(html, "x.html") == [("prose", "Deep text.")]
+
+
+def test_html_names_its_encoding() -> None:
+    html = "<html><head><meta charset='windows-1251'></head><body><p>Группа атаковала</p></body></html>"
+    assert read(html.encode("cp1251"), "x.html") == [("prose", "Группа атаковала")]
+
+
+def test_markdown() -> None:
+    text = (
+        "---\ntitle: A report\ntags: [T1055]\n---\n# Head *one*\n\nA sentence over\ntwo lines. See "
+        "[PowerShell](https://attack.mitre.org/techniques/T1059/001) and hxxp://evil[.]com/a_b_c.\n\n"
+        "* item `C:\\Windows\\a.exe`\n  1. inner\n\n| A | B |\n|---|---|\n| x | y. Z |\n\n```\ncode a\ncode b\n```\n"
+    )
+    assert read(text, "x.md") == [
+        ("table_row", "title: A report"),
+        ("table_row", "tags: [T1055]"),
+        ("heading", "Head one"),
+        ("prose", "A sentence over two lines."),
+        (
+            "prose",
+            "See PowerShell (https://attack.mitre.org/techniques/T1059/001) and hxxp://evil[.]com/a_b_c.",
+        ),
+        ("list_item", "item C:\\Windows\\a.exe"),
+        ("list_item", "inner"),
+        ("table_row", "A | B"),
+        ("table_row", "x | y. Z"),
+        ("code", "code a"),
+        ("code", "code b"),
+    ]
+
+
+def test_docx(files: SimpleNamespace) -> None:
+    p = files.paragraph
+    link = '<w:p><w:r><w:t xml:space="preserve">See </w:t></w:r><w:hyperlink r:id="r1"><w:r><w:t>here</w:t></w:r></w:hyperlink><w:r><w:t>.</w:t></w:r></w:p>'
+    note = '<w:p><w:r><w:t>Known since 2015.</w:t></w:r><w:r><w:footnoteReference w:id="2"/></w:r><w:del><w:r><w:delText>gone</w:delText></w:r></w:del></w:p>'
+    box = "<w:txbxContent>" + p("In a box.") + "</w:txbxContent>"
+    boxed = f"<w:p><w:r><w:t>Above.</w:t></w:r><w:r><mc:AlternateContent><mc:Choice>{box}</mc:Choice><mc:Fallback>{box}</mc:Fallback></mc:AlternateContent></w:r></w:p>"
+    cell = "<w:tc>{}</w:tc>"
+    table = f"<w:tbl><w:tr>{cell.format(p('T1055') + p('Injection'))}{cell.format(p('It ran. It slept.'))}</w:tr></w:tbl>"
+    body = p("Head", "H1") + p("One. Two.") + p("item", item=True) + table + link + note + boxed
+    parts = {
+        "word/_rels/document.xml.rels": '<R><x Id="r1" Target="https://attack.mitre.org/techniques/T1059"/></R>',
+        "word/footnotes.xml": f'<w:root><w:footnote w:id="0" w:type="separator">{p("no")}</w:footnote><w:footnote w:id="2">{p("The source.")}</w:footnote></w:root>',
+    }
+    assert read(files.docx(body, parts), "x.docx") == [
+        ("heading", "Head"),
+        ("prose", "One."),
+        ("prose", "Two."),
+        ("list_item", "item"),
+        ("table_row", "T1055 Injection | It ran. It slept."),
+        ("prose", "See here (https://attack.mitre.org/techniques/T1059)."),
+        ("prose", "Known since 2015.[2]"),
+        ("prose", "Above."),
+        ("prose", "In a box."),
+        ("prose", "[2] The source."),
+    ]
+
+
+def test_docx_resolves_no_entities(files: SimpleNamespace, tmp_path: object) -> None:
+    data = files.docx("")
+    import io
+    import zipfile
+
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr(
+            "word/document.xml",
+            '<!DOCTYPE d [<!ENTITY e SYSTEM "file:///etc/passwd">]><w:document xmlns:w='
+            '"http://schemas.openxmlformats.org/wordprocessingml/2006/main"><w:body><w:p><w:r>'
+            "<w:t>Text &e; here.</w:t></w:r></w:p></w:body></w:document>",
+        )
+    assert data
+    assert "root" not in read_bytes(out.getvalue(), "x.docx").text
+
+
+@pytest.mark.parametrize(
+    "encoding",
+    ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252", "latin-1"],
+)
+def test_text_in_common_encodings(encoding: str) -> None:
+    text = "The group attacked the café of José in the spring of that year. It then left the victim’s network and was never seen there again.\n"
+    if encoding == "latin-1":
+        text = text.replace("’", "'")
+    document = read_bytes((text * 3).encode(encoding), "x.txt")
+    assert document.text == text * 3
+    assert len(document.sentences) == 6
+
+
+REPORTS = [
+    "AA20-302A.pdf", "AA20-302A.docx", "CTID_Campaign_Sample_Report.pdf", "CTID_Threat_Actor_Sample_Report.pdf",
+    "AEL_fin7_Intelligence_Summary.md", "AEL_menuPass_Intelligence_Summary.md",
+    "AEL_OceanLotus_Intelligence_Summary.md", "AEL_Sandworm_Intelligence_Summary.md", "simple-test.docx",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_every_printed_id_of_the_real_reports_is_in_the_text(report: object, name: str) -> None:
+    document = read_path(report(name))  # type: ignore[operator]
+    assert_exact(document)
+    with report("labels.jsonl").open(encoding="utf-8") as file:  # type: ignore[operator]
+        labels = {record["file"]: record for record in map(json.loads, file)}
+    found = set(re.findall(r"\bT\d{4}(?:\.\d{3})?", document.text.replace("/00", ".00")))
+    assert set(labels[name]["labels_original"]) <= found
+    assert document.warnings == ()
