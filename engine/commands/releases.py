@@ -68,7 +68,7 @@ def list_(*, as_json: bool) -> None:
 @click.argument("release", required=False)
 @as_json
 def show(release: str | None, *, as_json: bool) -> None:
-    """Show what is in a RELEASE: its models, their figures, what they learned from.
+    """Show the models of a RELEASE and their figures.
 
     RELEASE is a name, or a directory (with a slash in it); without one, the release in use.
     """
@@ -88,7 +88,10 @@ def show(release: str | None, *, as_json: bool) -> None:
 @releases.command()
 @click.argument("name")
 def use(name: str) -> None:
-    """Make the release NAME the one in use. What runs takes it up by itself."""
+    """Put the release NAME to use.
+
+    A running process takes it up by itself.
+    """
     release = ReleaseStore().use(name)
     click.echo(f"In use: {release.name}")
     _warn_if_pinned()
@@ -107,9 +110,9 @@ def rollback() -> None:
 @click.argument("names", nargs=-1)
 @as_json
 def verify(names: tuple[str, ...], *, as_json: bool) -> int:
-    """Check every file of the releases NAMES (all, without one) against its hash.
+    """Check every file of releases against its hash.
 
-    Ends with code 5 if any of them is damaged.
+    Without NAMES all of them. Ends with code 5 if any of them is damaged.
     """
     store = ReleaseStore()
     results: list[dict[str, Any]] = []
@@ -133,7 +136,10 @@ def verify(names: tuple[str, ...], *, as_json: bool) -> int:
 @click.argument("directory", type=click.Path(path_type=Path))
 @click.option("--use", "use_it", is_flag=True, help="Make it the release in use as well.")
 def import_(directory: Path, *, use_it: bool) -> None:
-    """Take the release in DIRECTORY into the store, if all its hashes hold."""
+    """Take the release in DIRECTORY into the store.
+
+    Nothing is taken in if a hash does not hold, or if its name is taken by another release.
+    """
     store = ReleaseStore()
     release = store.publish(directory)
     click.echo(f"Taken in: {release.name} ({release.path})")
@@ -163,6 +169,8 @@ def _entry_fields(entry: Entry) -> dict[str, Any]:
 def _facts(release: Release) -> Table:
     manifest = release.manifest
     facts = Table(title=release.name, title_justify="left", show_header=False, box=None)
+    facts.add_column(no_wrap=True)
+    facts.add_column(overflow="fold")
     facts.add_row("Path", str(release.path))
     facts.add_row("Digest", release.digest)
     facts.add_row("Made", _utc(manifest.created))
