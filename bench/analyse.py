@@ -77,7 +77,7 @@ def cold(path: Path, name: str) -> Iterator[Figure]:
     for _ in range(5):
         start = time.perf_counter()
         command = [TTPSCRIBE, "analyse", path, "--format", "json"]
-        process = psutil.Popen(command, stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         _, status, usage = os.wait4(process.pid, 0)
         seconds.append(time.perf_counter() - start)
         peaks.append(usage.ru_maxrss * 1024 / MEGABYTE)
