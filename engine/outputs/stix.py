@@ -91,6 +91,14 @@ def _objects(analysis: Analysis, context: Context) -> Iterator[Any]:
         **common,
     )
     yield author
+    if patterns:  # a platform without ATT&CK must not meet a reference to nothing
+        yield stix2.Identity(
+            id=MITRE,
+            created=BEFORE_ATTACK,
+            modified=BEFORE_ATTACK,
+            name="The MITRE Corporation",
+            identity_class="organization",
+        )
     yield report
     yield from members
     yield from parents.values()

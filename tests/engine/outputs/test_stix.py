@@ -38,6 +38,15 @@ def test_default_checks_pass(context):
     assert validate_string(write(samples.analysis(), context)).is_valid
 
 
+def test_no_reference_leads_nowhere(context):
+    objects = bundle(samples.analysis(), replace(context, threat=Threat("tool", "x")))
+    known = {value["id"] for value in objects}
+    assert len(known) == len(objects)
+    for value in objects:
+        refs = [v for k, v in value.items() if k.endswith("_ref")]
+        assert {*refs, *value.get("object_refs", [])} <= known
+
+
 def test_the_report_refers_to_findings_only(context):
     objects = bundle(samples.analysis(), context)
     (report,) = of_type(objects, "report")
