@@ -8,12 +8,14 @@ from __future__ import annotations
 import io
 import re
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 from lxml import etree
 
 from engine.documents.blocks import Block, Parsed, assemble, clean, promote_headings, row_text
+from engine.documents.docx_tables import drawn_rows
 from engine.documents.limits import Limits
 from engine.documents.links import hidden_target
 from engine.errors import DocumentError
@@ -84,6 +86,7 @@ class _Reader:
         self.body = self._part("word/document.xml")
         self.targets = self._targets("word/_rels/document.xml.rels")
         self.boxes: list[Any] = []
+        self.size = self._body_size()
 
     def blocks(self) -> Iterator[Block]:
         if self.body is None:
@@ -150,7 +153,7 @@ class _Reader:
         lines = [line for line in lines if line]
         style = paragraph.find(f"{_W}pPr/{_W}pStyle")
         named = style.get(f"{_W}val") if style is not None else None
-        if named in self.headings and lines:
+        if lines and (named in self.headings or self._is_large(paragraph, lines)):
             yield Block(" ".join(lines), "heading")
         elif lines and (
             paragraph.find(f"{_W}pPr/{_W}numPr") is not None
@@ -164,6 +167,23 @@ class _Reader:
         for box in boxes:
             yield from self._children(box)
 
+    def _body_size(self) -> int:
+        sizes: Counter[int] = Counter()
+        for run in () if self.body is None else self.body.iter(f"{_W}r"):
+            sizes[_size(run)] += sum(len(text.text or "") for text in run.iterchildren(f"{_W}t"))
+        del sizes[0]
+        return sizes.most_common(1)[0][0] if sizes else 0
+
+    def _is_large(self, paragraph: Any, lines: list[str]) -> bool:
+        """Whether a short paragraph is set in larger type, as headings without a style are."""
+        text = " ".join(lines)
+        if not self.size or len(text) > 100 or not text[0].isalnum() or text[-1] in ".;,:":
+            return False
+        sizes = [
+            _size(run) for run in paragraph.iterchildren(f"{_W}r") if run.find(f"{_W}t") is not None
+        ]
+        return bool(sizes) and min(sizes) > 1.15 * self.size
+
     def _table(self, table: Any) -> Iterator[Block]:
         rows = [
             list(row.iter(f"{_W}tc"))
@@ -172,6 +192,10 @@ class _Reader:
         ]
         wide = max(map(len, rows), default=0) > 1
         nested = table.find(f".//{_W}tc//{_W}tbl") is not None
+        if wide and not nested and (drawn := drawn_rows(rows)):
+            for columns in drawn:
+                yield Block(row_text(map(self._cells_text, columns)), "table_row")
+            return
         for cells in rows:
             if nested:
                 cells = [c for c in cells if next(c.iterancestors(f"{_W}tbl")) is table]
@@ -182,6 +206,11 @@ class _Reader:
             else:
                 for blocks in contents:
                     yield from blocks
+
+    def _cells_text(self, cells: list[Any]) -> str:
+        return " ".join(
+            block.text for cell in cells for block in self._children(cell) if block.text
+        )
 
     def _text(self, parent: Any) -> str:
         r"""Text of a paragraph; line breaks in it as ``\n``."""
@@ -231,3 +260,10 @@ class _Reader:
             elif tag in (f"{_W}pict", f"{_W}drawing"):
                 self.boxes += list(child.iter(f"{_W}txbxContent"))
         return "".join(parts)
+
+
+def _size(run: Any) -> int:
+    """Font size of a run in half points; 0 where only its style knows."""
+    size = run.find(f"{_W}rPr/{_W}sz")
+    value = size.get(f"{_W}val") if size is not None else None
+    return int(value) if value and value.isdigit() and len(value) < 5 else 0

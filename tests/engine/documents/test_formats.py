@@ -191,3 +191,31 @@ def test_every_printed_id_of_the_real_reports_is_in_the_text(report: object, nam
     found = set(re.findall(r"\bT\d{4}(?:\.\d{3})?", document.text.replace("/00", ".00")))
     assert set(labels[name]["labels_original"]) <= found
     assert document.warnings == ()
+
+
+def test_docx_rows_are_those_that_the_borders_draw(files: SimpleNamespace) -> None:
+    def cell(text: str, sides: str = "", merge: str = "") -> str:
+        borders = "".join(f'<w:{side} w:val="single"/>' for side in sides.split())
+        vertical = f'<w:vMerge w:val="{merge}"/>' if merge else ""
+        return f"<w:tc><w:tcPr>{vertical}<w:tcBorders>{borders}</w:tcBorders></w:tcPr>{files.paragraph(text)}</w:tc>"
+
+    rows = [
+        cell("Technique", "bottom right") + cell("Use", "bottom") + cell("", "bottom"),
+        cell("Process", "right", "restart") + cell("It called ", "", "restart") + cell(""),
+        cell("", "right", "continue") + cell("", "", "continue") + cell("OpenProcess"),
+        cell("Injection", "right") + cell("and wrote to it.") + cell(""),
+        cell("", "bottom right") + cell("", "bottom") + cell("", "bottom"),
+    ]
+    table = "<w:tbl>" + "".join(f"<w:tr>{row}</w:tr>" for row in rows) + "</w:tbl>"
+    assert read(files.docx(table), "x.docx") == [
+        ("table_row", "Technique | Use"),
+        ("table_row", "Process Injection | It called OpenProcess and wrote to it."),
+    ]
+
+
+def test_docx_headings_without_a_style_are_told_by_their_size(files: SimpleNamespace) -> None:
+    def sized(text: str, size: int) -> str:
+        return f'<w:p><w:r><w:rPr><w:sz w:val="{size}"/></w:rPr><w:t>{text}</w:t></w:r></w:p>'
+
+    body = sized("Key Findings", 28) + sized("The actor left. It came back.", 20)
+    assert read(files.docx(body), "x.docx")[0] == ("heading", "Key Findings")
