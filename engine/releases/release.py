@@ -99,7 +99,10 @@ def write_release(directory: Path, draft: ManifestDraft) -> Release:
 
 
 def _verify(directory: Path, manifest: Manifest) -> None:
-    there = set(_files(directory)) - {MANIFEST}
+    try:
+        there = set(_files(directory)) - {MANIFEST}
+    except OSError as error:
+        raise _unreadable(Path(error.filename or directory), error) from error
     listed = set(manifest.files)
     if missing := sorted(listed - there):
         raise _mismatch(directory, f"{_some(missing)} missing")
@@ -110,10 +113,7 @@ def _verify(directory: Path, manifest: Manifest) -> None:
         try:
             intact = path.stat().st_size == file.bytes and _sha256(path) == file.sha256
         except OSError as error:
-            raise ReleaseError(
-                f"{path} of the release cannot be read ({error.strerror}). "
-                "Check that it is readable for this user."
-            ) from error
+            raise _unreadable(path, error) from error
         if not intact:
             raise _mismatch(directory, f"the content of {name} does not match its hash")
 
@@ -122,6 +122,13 @@ def _mismatch(directory: Path, why: str) -> ReleaseError:
     return ReleaseError(
         f"The release {directory} is damaged or was tampered with: {why}. It is not used. "
         "Fetch it again, or use another: ttpscribe releases list"
+    )
+
+
+def _unreadable(path: Path, error: OSError) -> ReleaseError:
+    return ReleaseError(
+        f"{path} of the release cannot be read ({error.strerror}). "
+        "Check that it is readable for this user."
     )
 
 

@@ -144,12 +144,12 @@ class ReleaseStore:
         """
         release = Release.open(source)
         with self._lock():
-            for abandoned in self.root.glob(f"{_INCOMING}*"):
-                # Nobody else holds the lock, so whoever wrote this was interrupted.
-                shutil.rmtree(abandoned)
             if (known := self._find(release.name)) is not None:
                 return _same(Release.open(known), release)
             try:
+                for abandoned in self.root.glob(f"{_INCOMING}*"):
+                    # Nobody else holds the lock, so whoever wrote this was interrupted.
+                    shutil.rmtree(abandoned)
                 return self._copy_in(release)
             except OSError as error:
                 raise ReleaseError(
@@ -240,11 +240,19 @@ def open_default() -> Release:
 
 
 def _releases_in(folder: Path) -> list[Path]:
-    if not folder.is_dir():
+    try:
+        return sorted(
+            path
+            for path in folder.iterdir()
+            if path.is_dir() and not path.name.startswith(("_", "."))
+        )
+    except FileNotFoundError:
         return []
-    return sorted(
-        path for path in folder.iterdir() if path.is_dir() and not path.name.startswith(("_", "."))
-    )
+    except OSError as error:
+        raise ReleaseError(
+            f"The releases in {folder} cannot be listed ({error.strerror}). Check that it is a "
+            "directory that this user can read, or name another: export TTPSCRIBE_DATA_DIR=DIR"
+        ) from error
 
 
 def _entry(path: Path, origin: Literal["shipped", "store"], champion: str | None) -> Entry:

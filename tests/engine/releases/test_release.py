@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 
 import pytest
@@ -82,6 +83,19 @@ def test_an_unreadable_manifest_says_so(make_release):
     release = make_release()
     (release.path / "manifest.json").unlink()
     (release.path / "manifest.json").mkdir()
+
+    with pytest.raises(ReleaseError, match="cannot be read"):
+        Release.open(release.path)
+
+
+@pytest.mark.parametrize("call", ["scandir", "file_digest"])
+def test_a_part_that_cannot_be_read_says_so(make_release, monkeypatch, call):
+    release = make_release()
+
+    def refuse(*_args):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr({"scandir": os, "file_digest": hashlib}[call], call, refuse)
 
     with pytest.raises(ReleaseError, match="cannot be read"):
         Release.open(release.path)

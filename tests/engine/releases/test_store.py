@@ -201,6 +201,14 @@ def test_a_store_that_cannot_be_written_says_so(tmp_path, make_release):
         store.publish(make_release("a").path)
 
 
+def test_a_store_that_is_no_directory_says_so(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    store = ReleaseStore(tmp_path / "file", shipped=tmp_path / "none")
+
+    with pytest.raises(ReleaseError, match="cannot be listed"):
+        store.list()
+
+
 def _publish_and_die(root: Path, source: Path) -> None:
     """Die as by a power cut once the first file has been copied."""
     copy = shutil.copyfile
