@@ -124,6 +124,7 @@ class Pool:
             except (EOFError, OSError, ValueError):
                 # A process may suffer from an earlier document: only a new one's word counts.
                 if not used:
+                    _check_started(process)
                     raise
             finally:
                 self._give(process, keep)
@@ -156,6 +157,17 @@ class Pool:
                 self._idle.append(process)
         else:
             process.close()
+
+
+def _check_started(process: _Process) -> None:
+    """Tell a process that never came up, which is no document's fault."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        # 1 is how Python ends for an exception; a crash or a limit ends it by a signal.
+        if process.child.wait(1) == 1:
+            raise DocumentError(
+                "The parser's process does not start; run `python -m engine.documents.worker` to "
+                "see why."
+            )
 
 
 def _parsed(reply: dict[str, Any] | None, name: str, limits: Limits) -> Parsed:

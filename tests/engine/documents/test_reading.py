@@ -276,6 +276,13 @@ def test_a_reply_that_is_no_frame_is_an_error(code: str) -> None:
     pool.close()
 
 
+def test_a_process_that_does_not_start_is_not_blamed_on_the_document() -> None:
+    pool = script("import a_module_that_is_not_there")
+    with pytest.raises(DocumentError, match="does not start"):
+        pool.parse(b"One.", "x", TEXT, Limits())
+    pool.close()
+
+
 def test_a_reply_that_makes_no_sense_is_an_error() -> None:
     body = (
         b'{"text":"ab","spans":[[0,9,null,"prose",0]],"headings":[null],"pages":null,"warnings":[]}'
