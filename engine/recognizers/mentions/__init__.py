@@ -1,0 +1,1 @@
+"""Mentions of techniques in text: ids, names, and what they are mentioned for."""
