@@ -120,13 +120,14 @@ _MAX_CELL_CHARS = 1_500
 def parse(data: bytes, limits: Limits) -> Parsed:
     """Read the main text of a web page."""
     text, warning = _decode(data)
-    blocks = read_html(text)
+    warnings = [warning] if warning else []
+    blocks = read_html(text, warnings=warnings)
     if not blocks:
         raise DocumentError("The HTML file shows no text: save the page as a browser displays it.")
-    return assemble(blocks, max_chars=limits.max_text_chars, warnings=(warning,) if warning else ())
+    return assemble(blocks, max_chars=limits.max_text_chars, warnings=warnings)
 
 
-def read_html(text: str, *, whole: bool = False) -> list[Block]:
+def read_html(text: str, *, whole: bool = False, warnings: list[str] | None = None) -> list[Block]:
     """Turn HTML into blocks; ``whole`` keeps all of it, for fragments that have no menus."""
     parser = etree.HTMLParser(
         encoding="utf-8", no_network=True, remove_comments=True, remove_pis=True, huge_tree=True
@@ -138,6 +139,8 @@ def read_html(text: str, *, whole: bool = False) -> list[Block]:
             return []
         # A parser that mends every fault gives up for one reason only.
         raise MemoryError from error
+    if warnings is not None and any("depth" in entry.message for entry in parser.error_log):
+        warnings.append("The page nests too deeply; what lies deepest was not read.")
     if tree is None:
         return []
     if whole:

@@ -182,7 +182,7 @@ def _ends_sentence(text: str, line: int, at: int, after: int, stop: int) -> bool
     if _INITIALS.match(token):
         # "the U.S. Department" goes on; "in the U.S. The actor" does not.
         return _starts_sentence(text, following.start(1), stop)
-    return not _ENUMERATOR.match(text[line:at])
+    return at - line > 8 or not _ENUMERATOR.match(text[line:at])
 
 
 _STARTERS = frozenset(

@@ -117,7 +117,7 @@ def test_a_file_over_the_limit_is_refused_unread(tmp_path: Path) -> None:
     started = time.perf_counter()
     with pytest.raises(DocumentError, match="300 MB, over the limit of 50 MB"):
         read_path(path)
-    assert time.perf_counter() - started < 0.5
+    assert time.perf_counter() - started < 2
 
 
 def test_text_over_the_limit_is_cut_with_a_warning() -> None:

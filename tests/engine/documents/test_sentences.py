@@ -78,9 +78,9 @@ def test_a_table_row_is_one_sentence() -> None:
 
 def test_a_sentence_without_end_is_cut_in_linear_time() -> None:
     text = "word " * 20_000
-    started = time.perf_counter()
+    started = time.process_time()
     found = split_sentences(text)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 2
     assert max(len(s.text) for s in found) <= MAX_SENTENCE_CHARS
     assert " ".join(s.text for s in found) == text.strip()
     assert all(not s.text.startswith("ord") for s in found)
@@ -88,10 +88,17 @@ def test_a_sentence_without_end_is_cut_in_linear_time() -> None:
 
 
 def test_pathological_punctuation_takes_linear_time() -> None:
-    started = time.perf_counter()
-    for piece in ("." * 50_000, ". " * 50_000, '."' * 50_000, "[1] " * 30_000, "A. " * 30_000):
+    started = time.process_time()
+    for piece in (
+        "." * 50_000,
+        ". " * 50_000,
+        '."' * 50_000,
+        "[1] " * 30_000,
+        "A. " * 30_000,
+        "Ab cd. " * 200_000,
+    ):
         split_sentences(piece)
-    assert time.perf_counter() - started < 3
+    assert time.process_time() - started < 10
 
 
 ALPHABET = st.sampled_from("aZ9.!?… \n\r\t\x00\u2028•-()[]\"'|{};:/\\éש\ud800")
