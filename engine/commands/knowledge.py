@@ -96,15 +96,14 @@ def update(
     Domains without a bundle stay as they are. The shipped knowledge is not touched: go back to
     it with 'ttpscribe knowledge reset'.
     """
-    before = _loaded_or_none()
+    before = Knowledge.load()
     merged = store.update(
         [read_bundle(path, attack_version) for path in (*stix, *more)], force=force
     )
     for domain, source in sorted(merged.sources.items()):
         count = sum(domain in t.domains for t in merged.techniques)
         click.echo(f"{domain}: ATT&CK {source.version}, {count} techniques ({source.origin})")
-    if before is not None:
-        _report_changes(before, Knowledge.load())
+    _report_changes(before, Knowledge.load())
     click.echo(f"Written to {store.user_path()}")
 
 
@@ -170,14 +169,6 @@ def _details(known: Knowledge, technique: Technique) -> list[str]:
         lines.append(f"  sub-techniques: {', '.join(subs)}")
     lines.append(f"  STIX: {technique.stix_id}")
     return lines
-
-
-def _loaded_or_none() -> Knowledge | None:
-    """Return the knowledge in use; None where it is damaged, so that `update` says why itself."""
-    try:
-        return Knowledge.load()
-    except KnowledgeError:
-        return None
 
 
 def _report_changes(before: Knowledge, after: Knowledge) -> None:

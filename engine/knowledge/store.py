@@ -46,7 +46,8 @@ def update(bundles: Sequence[Facts], *, force: bool = False) -> Facts:
     Raises
     ------
     KnowledgeError
-        If two bundles are of one domain, or one is older or much smaller than the present one.
+        If two bundles are of one domain, one is older or much smaller than the
+        present one, or the file cannot be written.
     """
     present = read(current_path())
     seen: set[str] = set()
@@ -60,7 +61,13 @@ def update(bundles: Sequence[Facts], *, force: bool = False) -> Facts:
     merged = present
     for bundle in bundles:
         merged = merge(merged, bundle)
-    write(merged, user_path())
+    try:
+        write(merged, user_path())
+    except OSError as error:
+        raise KnowledgeError(
+            f"Cannot write {user_path()}: {error.strerror}. Name a directory that can be written "
+            "to: export TTPSCRIBE_DATA_DIR=DIR"
+        ) from error
     return merged
 
 
