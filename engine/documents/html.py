@@ -110,7 +110,7 @@ _FURNITURE = re.compile(
 )
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 _META = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
-_REFERENCE = re.compile(r"\s*\d{1,3}(?:\s*[,–-]\s*\d{1,3})*\s*")
+_REFERENCE = re.compile(r"\s*\d{1,3}(?:[\s,–-]+\d{1,3})*\s*")
 _TECHNIQUE = re.compile(r"\bT\d{4}\b")
 _MAIN = ".//main | .//*[@role='main'] | .//article"
 # A table with longer cells lays out the page; its cells are read as text.
@@ -286,7 +286,8 @@ class _Walker:
             if tag == "a":
                 self.buffer.append(hidden_target(element.get("href")))
             elif _REFERENCE.fullmatch(shown):
-                self.buffer[at:] = [f"[{shown.strip()}]"]
+                numbers = ", ".join(re.split(r"[\s,]+", shown.strip()))
+                self.buffer[at:] = [f"[{numbers}]"]
             return
         in_row = bool(self.tables and self.tables[-1])
         if tag in ("td", "th") and in_row:

@@ -31,7 +31,7 @@ PAGE = """<!DOCTYPE html><html><head><title>Title</title><style>p {color: red}</
 <div class="cookie-banner">We use cookies. Accept all?</div>
 <header class="site"><div>Site header</div></header>
 <main><h1>A campaign</h1>
-<p>The actor used <b>Power</b>Shell<br>and left.<sup>3</sup> It returned&nbsp;later.</p>
+<p>The actor used <b>Power</b>Shell<br>and left.<sup>3 5</sup> It returned&nbsp;later.</p>
 <script>var x = "not shown";</script>
 <ul><li>First <p>with more</p></li><li>Second<ol><li>Inner</li></ol></li></ul>
 <table><tr><th>Technique</th><th>Use</th></tr>
@@ -49,7 +49,7 @@ def test_html_gives_the_main_text() -> None:
     assert read(PAGE, "page.html") == [
         ("heading", "A campaign"),
         ("prose", "The actor used PowerShell"),
-        ("prose", "and left.[3]"),
+        ("prose", "and left.[3, 5]"),
         ("prose", "It returned later."),
         ("list_item", "First"),
         ("prose", "with more"),
