@@ -18,90 +18,27 @@ from engine.types import SentenceKind
 _HEADINGS = frozenset(["h1", "h2", "h3", "h4", "h5", "h6"])
 _BLOCKS = _HEADINGS | frozenset(
     [
-        "address",
-        "article",
-        "aside",
-        "blockquote",
-        "body",
-        "caption",
-        "center",
-        "dd",
-        "details",
-        "div",
-        "dl",
-        "dt",
-        "fieldset",
-        "figcaption",
-        "figure",
-        "footer",
-        "form",
-        "header",
-        "hr",
-        "html",
-        "legend",
-        "li",
-        "main",
-        "nav",
-        "ol",
-        "option",
-        "p",
-        "pre",
-        "section",
-        "summary",
-        "table",
-        "tbody",
-        "td",
-        "tfoot",
-        "th",
-        "thead",
-        "title",
-        "tr",
+        "address", "article", "aside", "blockquote", "body", "caption", "center", "dd",
+        "details", "div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form",
+        "header", "hr", "html", "legend", "li", "main", "nav", "ol", "option", "p", "pre",
+        "section", "summary", "table", "tbody", "td", "tfoot", "th", "thead", "title", "tr",
         "ul",
     ]
-)
+)  # fmt: skip
 _NEVER = frozenset(
     [
-        "audio",
-        "button",
-        "canvas",
-        "datalist",
-        "dialog",
-        "embed",
-        "head",
-        "iframe",
-        "input",
-        "map",
-        "math",
-        "menu",
-        "meter",
-        "noscript",
-        "object",
-        "progress",
-        "script",
-        "select",
-        "style",
-        "svg",
-        "template",
-        "textarea",
-        "video",
+        "audio", "button", "canvas", "datalist", "dialog", "embed", "head", "iframe", "input",
+        "map", "math", "menu", "meter", "noscript", "object", "progress", "script", "select",
+        "style", "svg", "template", "textarea", "video",
     ]
-)
+)  # fmt: skip
 _OUTSIDE = frozenset(("aside", "footer", "header", "nav"))
 _ROLES = frozenset(
     [
-        "alertdialog",
-        "banner",
-        "complementary",
-        "contentinfo",
-        "dialog",
-        "menu",
-        "menubar",
-        "navigation",
-        "search",
-        "tablist",
-        "toolbar",
+        "alertdialog", "banner", "complementary", "contentinfo", "dialog", "menu", "menubar",
+        "navigation", "search", "tablist", "toolbar",
     ]
-)
+)  # fmt: skip
 _FURNITURE = re.compile(
     r"(?:^|[\s_-])(?:cookies?|consent|gdpr|onetrust|breadcrumbs?|share|sharing|social|addtoany"
     r"|sidebar|navbar|menu|newsletter|subscribe|related|skip-?link|advert(?:isement)?s?|popup"
