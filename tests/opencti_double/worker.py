@@ -1,0 +1,107 @@
+"""OpenCTI's worker: takes bundles from the queues and imports them with the real pycti.
+
+One message is one object of a bundle; pycti's own ``stix2`` import talks to the double as the
+recorded worker talked to the platform, for the connector's user (the applicant), and reports
+each object to the work, done or failed.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from typing import TYPE_CHECKING, Any
+
+from pycti import OpenCTIApiClient
+from pycti.utils import opencti_stix2
+
+if TYPE_CHECKING:
+    from .platform import OpenCTIDouble
+
+
+class Worker:
+    """Imports what connectors push, in a thread of its own or when a test asks for it.
+
+    Parameters
+    ----------
+    platform : the double.
+    retries : how often an object with a missing reference is tried again, a second or more
+        apart. The real worker tries four times; that is kept out of most tests.
+    """
+
+    def __init__(self, platform: OpenCTIDouble, retries: int = 0) -> None:
+        self._platform = platform
+        self._retries = retries
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._client: OpenCTIApiClient | None = None
+
+    def __enter__(self) -> Worker:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Import in the background until ``stop``."""
+        self._stop.clear()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout=30)
+            self._thread = None
+
+    def drain(self) -> int:
+        """Import everything that waits now; return how many messages there were."""
+        number = 0
+        connection = self._platform.broker.connect()
+        try:
+            channel = connection.channel()
+            for connector_id in list(self._platform.works.connectors):
+                while True:
+                    method, _, body = channel.basic_get(f"push_{connector_id}")
+                    if method is None or body is None:
+                        break
+                    self._import(json.loads(body))
+                    channel.basic_ack(method.delivery_tag)
+                    number += 1
+        finally:
+            if connection.is_open:
+                connection.close()
+        return number
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                number = self.drain()
+            except Exception:
+                # The broker or the platform is away, as a test wants it: try again.
+                number = 0
+            if number == 0:
+                self._stop.wait(0.05)
+
+    def _import(self, message: dict[str, Any]) -> None:
+        if self._client is None:
+            self._client = OpenCTIApiClient(
+                self._platform.url,
+                self._platform.users["worker"].token,
+                log_level="critical",
+                ssl_verify=False,
+            )
+        client = self._client
+        client.set_applicant_id_header(message.get("applicant_id"))
+        client.set_work_id(message.get("work_id"))
+        client.set_draft_id(message.get("draft_id") or "")
+        client.set_synchronized_upsert_header(False)
+        content = base64.b64decode(message["content"]).decode("utf-8")
+        usual, opencti_stix2.PROCESSING_COUNT = opencti_stix2.PROCESSING_COUNT, self._retries
+        try:
+            client.stix2.import_bundle_from_json(
+                content, message.get("update", False), None, message.get("work_id")
+            )
+        finally:
+            opencti_stix2.PROCESSING_COUNT = usual
