@@ -1,0 +1,45 @@
+"""Where a model is fitted: CPU or GPU."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from engine.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+Device = Literal["auto", "cpu", "cuda"]
+
+
+def torch_device(device: Device) -> torch.device:
+    """Return the device for torch; ``auto`` is a GPU where there is one.
+
+    Raises
+    ------
+    UsageError
+        If a GPU is asked for and there is none.
+    """
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UsageError("No GPU is usable here. Set device to 'auto' or 'cpu'.")
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(device)
+
+
+def implicit_on_gpu(device: Device) -> bool:
+    """Say whether the library implicit shall fit on a GPU.
+
+    Raises
+    ------
+    UsageError
+        If a GPU is asked for and implicit has none.
+    """
+    import implicit.gpu
+
+    usable = bool(implicit.gpu.HAS_CUDA)
+    if device == "cuda" and not usable:
+        raise UsageError("The library implicit finds no GPU here. Set device to 'auto' or 'cpu'.")
+    return usable and device != "cpu"

@@ -1,0 +1,212 @@
+"""User-kNN: what the most similar reports of the training matrix show."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from engine.errors import ReleaseError
+from engine.recommenders.base import Matrix, RecommenderSettings, Row
+from engine.recommenders.model import Floats, RecommenderModel
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+ROWS: Final = "rows.json"
+
+
+class UserKnnSettings(RecommenderSettings):
+    """Settings of ``UserKnn``."""
+
+    neighbours: int = Field(default=150, gt=0, description="Reports that are asked.")
+    sharpness: float = Field(
+        default=4.0,
+        gt=0,
+        description="Power of the similarity: the larger, the more the nearest count.",
+    )
+    rarity: float = Field(
+        default=1.0,
+        ge=0,
+        le=3,
+        description="Power of the inverse document frequency: how much more a rare technique in "
+        "common counts than a frequent one.",
+    )
+    length: float = Field(
+        default=0.6,
+        ge=0,
+        le=1,
+        description="How much the length of the training report divides the similarity; that of "
+        "the observed techniques divides with one minus this. 0.5 is the cosine.",
+    )
+
+
+class UserKnn(RecommenderModel[UserKnnSettings]):
+    """Votes of the nearest reports, weighted by similarity.
+
+    Keeps the training matrix: one recommendation costs O(nnz).
+
+    Attributes
+    ----------
+    indices_, row_of_ : ndarray of int, shape (nnz,)
+        Technique and row of every entry of the matrix.
+    importance_ : ndarray of float32, shape (n_rows,)
+    rarity_ : ndarray of float32, shape (n_techniques,)
+    rows_ : tuple of Row
+        What the rows are, for the explanation by similar reports.
+
+    References
+    ----------
+    J. Herlocker et al., "An Algorithmic Framework for Performing Collaborative Filtering",
+    SIGIR 1999, https://doi.org/10.1145/312624.312682
+    """
+
+    name = "user_knn"
+    settings_type = UserKnnSettings
+    learned: ClassVar[Mapping[str, type[np.generic]]] = {
+        "indices_": np.uint16,
+        "row_of_": np.uint32,
+        "importance_": np.float16,
+        "rarity_": np.float32,
+    }
+
+    indices_: NDArray[np.uint16]
+    row_of_: NDArray[np.uint32]
+    importance_: Floats
+    rarity_: Floats
+    rows_: tuple[Row, ...]
+
+    def _fit(self, matrix: Matrix, X: csr_matrix) -> None:
+        # A report of one technique names nothing further.
+        chosen = np.flatnonzero(np.diff(X.indptr) > 1)
+        X = X[chosen].sorted_indices()
+        self.rows_ = tuple(matrix.rows[index] for index in chosen)
+        self.indices_ = X.indices.astype(np.uint16)
+        self.row_of_ = np.repeat(np.arange(len(chosen)), np.diff(X.indptr)).astype(np.uint32)
+        self.importance_ = matrix.importance[chosen]
+        count = np.bincount(self.indices_, minlength=len(self.techniques_))
+        self.rarity_ = np.log(len(chosen) / (count + 1) + 1).astype(np.float32)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        self._rarity: Floats = self.rarity_**self.settings.rarity
+        lengths = np.bincount(
+            self.row_of_, weights=self._rarity[self.indices_], minlength=len(self.importance_)
+        )
+        self._lengths = np.maximum(lengths, 1e-9) ** -self.settings.length
+
+    def _similarity(self, x: Floats) -> NDArray[np.float64]:
+        """Similarity to every row of the matrix, shape (n_rows,)."""
+        weighted = x * self._rarity
+        shared = np.bincount(
+            self.row_of_, weights=weighted[self.indices_], minlength=len(self.importance_)
+        )
+        own = max(float(weighted.sum()), 1e-9) ** (self.settings.length - 1)
+        similarity: NDArray[np.float64] = shared * self._lengths * own
+        return similarity
+
+    def _votes(self, x: Floats) -> NDArray[np.float64]:
+        votes = self._similarity(x) ** self.settings.sharpness * self.importance_
+        if self.settings.neighbours < len(votes):
+            cut = np.partition(votes, -self.settings.neighbours)[-self.settings.neighbours]
+            votes[votes < cut] = 0.0
+        # The scale says nothing; this one keeps scores of long and short reports comparable.
+        return votes / max(float(votes.sum()), 1e-12)
+
+    def _score(self, X: Floats) -> Floats:
+        scores = np.empty_like(X)
+        for row, x in zip(scores, X, strict=True):
+            row[:] = np.bincount(
+                self.indices_, weights=self._votes(x)[self.row_of_], minlength=X.shape[1]
+            )
+        return scores
+
+    def _contributions(self, x: Floats, items: NDArray[np.intp]) -> Floats:
+        # A neighbour's vote is shared among the observed techniques as its similarity is.
+        known = np.flatnonzero(x)
+        votes = self._votes(x)
+        asked = np.flatnonzero(votes)
+        rows = self._dense(asked)
+        shares: NDArray[Any] = rows[:, known] * (x * self._rarity)[known]
+        shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1e-12)
+        parts: Floats = (rows[:, items].T * votes[asked]) @ shares
+        return parts.astype(np.float32)
+
+    def _dense(self, rows: NDArray[np.intp]) -> Floats:
+        dense = np.zeros((len(rows), len(self.techniques_)), dtype=np.float32)
+        place = np.full(len(self.importance_), -1)
+        place[rows] = np.arange(len(rows))
+        where = place[self.row_of_]
+        dense[where[where >= 0], self.indices_[where >= 0]] = 1.0
+        return dense
+
+    def similar(
+        self, observed: Mapping[str, float], k: int
+    ) -> list[tuple[Row, float, tuple[str, ...]]]:
+        """Return the rows of the training matrix most like a report.
+
+        Parameters
+        ----------
+        observed : mapping from technique to weight
+        k : int
+
+        Returns
+        -------
+        list of (Row, similarity, techniques in common)
+            Best first; rows that share nothing are left out.
+        """
+        x = self._vector(observed, k)
+        similarity = self._similarity(x)
+        best = [row for row in np.argsort(-similarity, kind="stable")[:k] if similarity[row] > 0]
+        shared = self._dense(np.array(best, dtype=np.intp)) * (x > 0)
+        return [
+            (
+                self.rows_[row],
+                float(similarity[row]),
+                tuple(self.techniques_[column] for column in np.flatnonzero(common)),
+            )
+            for row, common in zip(best, shared, strict=True)
+        ]
+
+    def save(self, directory: Path) -> None:
+        """Write the model, and what its rows are into ``rows.json``."""
+        super().save(directory)
+        facts = [[row.id, row.kind, row.title, row.url] for row in self.rows_]
+        text = "[\n" + ",\n".join(json.dumps(fact, ensure_ascii=False) for fact in facts) + "\n]\n"
+        (directory / ROWS).write_text(text, encoding="utf-8")
+
+    @classmethod
+    def load(cls, directory: Path) -> Self:
+        """Read a model that ``save`` wrote; see the Protocol."""
+        model = super().load(directory)
+        path = directory / ROWS
+        try:
+            facts = json.loads(path.read_text(encoding="utf-8"))
+            model.rows_ = tuple(
+                Row(identifier, kind, title, url, float(importance))
+                for (identifier, kind, title, url), importance in zip(
+                    facts, model.importance_, strict=True
+                )
+            )
+        except (OSError, ValueError, TypeError) as error:
+            raise ReleaseError(
+                f"{path} of the recommender is missing or damaged ({error}). Fetch the release "
+                "again, or use another: ttpscribe releases list"
+            ) from error
+        model._prepare()
+        return model
+
+    def _check(self) -> None:
+        if self.rarity_.shape != (len(self.techniques_),):
+            raise ValueError(f"rarity of shape {self.rarity_.shape}")
+        if self.indices_.shape != self.row_of_.shape:
+            raise ValueError("entries of the matrix without a row")
+        if self.indices_.size and self.indices_.max() >= len(self.techniques_):
+            raise ValueError("an entry of the matrix outside its columns")
+        if self.row_of_.size and self.row_of_.max() >= len(self.importance_):
+            raise ValueError("an entry of the matrix outside its rows")
