@@ -1,0 +1,158 @@
+"""Load the encoder to start from, with errors that say what to do."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import TtpscribeError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+    from torch.nn import Module
+
+
+class TrainingExtraError(TtpscribeError):
+    """torch or transformers is not installed."""
+
+    exit_code = 2
+
+
+class BaseModelError(TtpscribeError):
+    """The encoder to start from cannot be found or is none."""
+
+    exit_code = 2
+
+
+def require_torch() -> None:
+    """Check that the packages of the extra ``train`` are there.
+
+    Raises
+    ------
+    TrainingExtraError
+        If one is not.
+    """
+    for name in ("torch", "transformers", "onnx"):
+        try:
+            __import__(name)
+        except ImportError as error:
+            raise TrainingExtraError(
+                f"Training an encoder needs the package '{name}', which is not installed "
+                f"({error}). Install the extra that brings it: pip install 'ttpscribe[train]'. "
+                "Using a trained encoder needs none of it."
+            ) from error
+
+
+def load_base(name: str) -> tuple[Module, Tokenizer]:
+    """Load an encoder and its tokenizer.
+
+    Weights are read from safetensors, or from torch files as bare tensors (``weights_only``);
+    code that comes with a model is never run.
+
+    Parameters
+    ----------
+    name : str
+        Name on the Hugging Face hub, or path of a directory.
+
+    Returns
+    -------
+    encoder : torch.nn.Module
+        Gives ``last_hidden_state`` for ``input_ids`` and ``attention_mask``.
+    tokenizer : tokenizers.Tokenizer
+
+    Raises
+    ------
+    BaseModelError
+        If it is not found, not complete, or generates text instead of encoding it.
+    """
+    require_torch()
+    from transformers import AutoConfig, AutoModel
+
+    with _explained(name):
+        config = AutoConfig.from_pretrained(name, trust_remote_code=False)
+    if config.is_encoder_decoder or getattr(config, "is_decoder", False) or _is_causal(config):
+        raise BaseModelError(
+            f"{name} is a model of type '{config.model_type}', which writes text; an encoder is "
+            "needed. Give one such as allenai/scibert_scivocab_uncased or roberta-base."
+        )
+    with _explained(name):
+        # Attention as plain matrix products: the one form that exports to ONNX everywhere.
+        encoder: Module = AutoModel.from_pretrained(
+            name, trust_remote_code=False, attn_implementation="eager"
+        )
+    return encoder, load_tokenizer(name)
+
+
+def load_tokenizer(name: str) -> Tokenizer:
+    """Load the fast tokenizer of a model, without padding and cutting.
+
+    Raises
+    ------
+    BaseModelError
+        If there is none.
+    """
+    require_torch()
+    from transformers import AutoTokenizer
+
+    with _explained(name):
+        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False, use_fast=True)
+    fast = getattr(tokenizer, "backend_tokenizer", None)
+    if fast is None:
+        raise BaseModelError(
+            f"The tokenizer of {name} has no fast form (tokenizer.json), which serving needs. "
+            "Convert it with transformers, or take another base."
+        )
+    fast.no_padding()
+    fast.no_truncation()
+    result: Tokenizer = fast
+    return result
+
+
+def _is_causal(config: Any) -> bool:
+    from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
+
+    # An encoder can be trained to fill in words; what can only continue them is none.
+    kind = type(config)
+    return (
+        kind in AutoModelForCausalLM._model_mapping
+        and kind not in AutoModelForMaskedLM._model_mapping
+    )
+
+
+@contextlib.contextmanager
+def _explained(name: str) -> Iterator[None]:
+    try:
+        with quiet():
+            yield
+    except (OSError, ValueError, KeyError) as error:
+        where = (
+            "The directory exists, but is no complete model (config.json, weights, tokenizer)"
+            if Path(name).exists()
+            else "It is neither a directory here nor to be had from the Hugging Face hub"
+        )
+        raise BaseModelError(
+            f"The encoder '{name}' cannot be loaded. {where}: {_first_line(error)} "
+            "Give the path of a downloaded model with --base, or check the name and the network."
+        ) from error
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep transformers' own progress bars and advice off the terminal."""
+    from transformers.utils import logging
+
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    return (text[0] if text else type(error).__name__)[:300]

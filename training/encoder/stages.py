@@ -1,0 +1,224 @@
+"""The two stages: texts that stand alone, then the sentences of documents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from engine.errors import TrainingDataError
+from engine.recognizers.encoder import worth_reading
+from training.encoder.base import load_base
+from training.encoder.checkpoint import Checkpoints
+from training.encoder.data import rows_of, tokenize
+from training.encoder.loop import Outcome, fit
+from training.encoder.machine import Machine, predict
+from training.encoder.measure import best_f1
+from training.encoder.model import SentenceClassifier
+from training.encoder.settings import EncoderTrainingSettings
+from training.labels import LabelSet
+from training.progress import NO_STEPS, Steps
+from training.svc.data import NO_FOLD, TrainingExamples, folds_of, prepare
+from training.svc.settings import SvcSettings
+
+if TYPE_CHECKING:
+    from engine.knowledge import Knowledge
+
+# One text in so many validates, where there is no document to hold out.
+HELD_OUT = 10
+# Shorter sentences teach nothing as negatives: they are headings, hashes and cells of tables.
+LEAST_WORDS = 3
+
+Indices = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """Logits of rows of the data by models that had not seen them.
+
+    Attributes
+    ----------
+    rows : ndarray of int, shape (n_rows,)
+        Row numbers.
+    logits : ndarray of float32, shape (n_rows, n_techniques)
+    positive, known : ndarray of bool, shape (n_rows, n_techniques)
+        What is true, and where that is known.
+    """
+
+    rows: Indices
+    logits: NDArray[np.float32]
+    positive: NDArray[np.bool_]
+    known: NDArray[np.bool_]
+
+
+class Stages:
+    """Everything that stays the same between the stages and between the folds.
+
+    Parameters
+    ----------
+    labels : LabelSet
+    descriptions : dict of technique to text
+    knowledge : Knowledge
+    settings : EncoderTrainingSettings
+    checkpoints : Checkpoints
+    steps : Steps
+    """
+
+    def __init__(
+        self,
+        labels: LabelSet,
+        descriptions: dict[str, str],
+        knowledge: Knowledge,
+        settings: EncoderTrainingSettings,
+        checkpoints: Checkpoints,
+        steps: Steps = NO_STEPS,
+    ) -> None:
+        self.settings = settings
+        self.checkpoints = checkpoints
+        self.steps = steps
+        self.machine = Machine.of(settings)
+        encoder, self.tokenizer = load_base(settings.base)
+        self.folds = folds_of(labels.documents, settings.folds, settings.seed)
+        with steps.step("Compare texts", 1):
+            self.data = _examples(labels, self.folds, knowledge, settings)
+        self.model = SentenceClassifier(
+            encoder, len(self.data.targets.techniques), settings.dropout
+        ).to(self.machine.device)
+        with steps.step("Embed descriptions", 1):
+            tokens = self._tokens(descriptions.values())
+            self.meanings = torch.from_numpy(predict(self.model, tokens, self.machine)[1])
+            self.meanings = self.meanings.to(self.machine.device)
+        self.rows = rows_of(
+            self.data.examples,
+            self.data.targets,
+            list(descriptions),
+            self._tokens(example.text for example in self.data.examples),
+            settings.unknown_weight,
+        )
+        self._alone = np.flatnonzero((self.data.fold == NO_FOLD) & ~self.data.repeats)
+        self._shows = np.asarray(self.data.targets.positive.sum(axis=1)).ravel() > 0
+        self._wordy = np.array(
+            [worth_reading(example.text, LEAST_WORDS) for example in self.data.examples]
+        )
+
+    def texts(self) -> Outcome:
+        """Train on texts that stand alone; what comes out has seen no document."""
+        learned = self._alone if self.folds else self._alone[self._alone % HELD_OUT != 0]
+        priors = self._priors(learned)
+        self.model.begin_with_priors(priors.to(self.machine.device))
+        validating = self.validating(min(self.folds.values())) if self.folds else self.validating()
+        return self._fit("texts", "texts", learned, validating)
+
+    def sentences(self, texts: Outcome, held_out: int | None, epochs: int = 0) -> Outcome:
+        """Go on with the sentences of all documents but those of a fold.
+
+        Parameters
+        ----------
+        texts : Outcome
+            Of the first stage.
+        held_out : int or None
+            The fold that validates. None: all documents teach, for ``epochs`` epochs.
+        """
+        self.model.load_state_dict(texts.state)
+        if held_out is None:
+            taught = np.flatnonzero(self.data.fold != NO_FOLD)
+            return self._fit("sentences of all", "sentences", taught, None, epochs)
+        taught = np.flatnonzero((self.data.fold != NO_FOLD) & (self.data.fold != held_out))
+        validating = self.validating(held_out)
+        return self._fit(f"sentences without fold {held_out}", "sentences", taught, validating)
+
+    def validating(self, fold: int | None = None) -> Indices:
+        """Return the rows that validate: those of a fold, or some of the texts."""
+        if fold is None:
+            return np.asarray(self._alone[self._alone % HELD_OUT == 0], dtype=np.intp)
+        return np.flatnonzero(self.data.fold == fold)
+
+    def score(self, rows: Indices) -> OutOfFold:
+        """Score rows by the model as it is."""
+        logits, _ = predict(self.model, tuple(self.rows.tokens[row] for row in rows), self.machine)
+        positive = self.data.targets.positive[rows].toarray().astype(bool)
+        return OutOfFold(rows, logits, positive, self.data.targets.known[rows] | positive)
+
+    def _fit(
+        self, name: str, kind: str, rows: Indices, validating: Indices | None, epochs: int = 0
+    ) -> Outcome:
+        stage = self.settings.texts if kind == "texts" else self.settings.sentences
+        if epochs:
+            stage = stage.model_copy(update={"epochs": epochs})
+        shows = rows[self._shows[rows]]
+        quiet = rows[~self._shows[rows] & self._wordy[rows]]
+
+        def choose(generator: np.random.Generator) -> Indices:
+            if kind == "texts":
+                return np.concatenate([shows, quiet])
+            negatives = _draw(generator, quiet, self.settings.negatives)
+            rehearsed = _draw(generator, self._alone, self.settings.rehearsal)
+            return np.concatenate([shows, negatives, rehearsed])
+
+        def validate(_: SentenceClassifier) -> float:
+            assert validating is not None  # noqa: S101 - only called where there are rows
+            found = self.score(validating)
+            return best_f1(found.logits, found.positive, found.known)[0]
+
+        return fit(
+            name,
+            self.model,
+            self.rows,
+            self.meanings,
+            choose,
+            stage,
+            self.settings,
+            self.machine,
+            self.checkpoints,
+            validate=None if validating is None or not len(validating) else validate,
+            steps=self.steps,
+        )
+
+    def _priors(self, rows: Indices) -> torch.Tensor:
+        weights = self.data.targets.weights[rows]
+        shown = weights @ self.data.targets.positive[rows].astype(np.float32)
+        total = max(float(weights.sum()), 1e-6)
+        return torch.from_numpy(np.asarray(shown, dtype=np.float32) / total)
+
+    def _tokens(self, texts: Iterable[str]) -> tuple[NDArray[np.int32], ...]:
+        return tokenize(self.tokenizer, list(texts), self.settings.max_tokens)
+
+
+def _examples(
+    labels: LabelSet,
+    folds: dict[str, int],
+    knowledge: Knowledge,
+    settings: EncoderTrainingSettings,
+) -> TrainingExamples:
+    """Choose what to learn from: no spans, whose sentences are there already."""
+    chosen = labels.select(
+        lambda example: example.kind != "span" and example.source not in settings.left_out_sources
+    )
+    data = prepare(chosen, folds, knowledge, SvcSettings(min_examples=settings.min_examples))
+    shown = np.asarray(data.targets.positive.sum(axis=0)).ravel()
+    if not (shown < len(data.examples)).any():
+        raise TrainingDataError(
+            f"All {len(data.examples)} examples show the same "
+            f"({', '.join(data.targets.techniques)}), so there is nothing to tell apart. Add "
+            "sentences that show other techniques, or none."
+        )
+    return data
+
+
+def _draw(generator: np.random.Generator, rows: Indices, count: int) -> Indices:
+    drawn: Indices = generator.choice(rows, min(count, len(rows)), replace=False)
+    return drawn
+
+
+def joined(parts: Iterable[OutOfFold]) -> OutOfFold:
+    """Join the scores of several folds."""
+    found = list(parts)
+    fields: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in found])
+        for name in ("rows", "logits", "positive", "known")
+    }
+    return replace(found[0], **fields)
