@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from opencti_double import INSTALL_HINT, OpenCTIDouble, RabbitMQ, Worker, find_server
+from opencti_double.probe import Probe
+from opencti_double.recorded_day import create_report, import_twice
+from opencti_double.replay import Replay
+from opencti_double.story import Story, tell
 
 # pika tells at length of connections that a test takes away on purpose.
 logging.getLogger("pika").setLevel(logging.CRITICAL)
@@ -28,10 +33,13 @@ def rabbitmq() -> Iterator[RabbitMQ]:
 @pytest.fixture
 def platform(rabbitmq: RabbitMQ) -> Iterator[OpenCTIDouble]:
     """An empty OpenCTI. A crash of the double or a refused request fails the test."""
+    if not rabbitmq.running:  # an earlier test killed it and failed before starting it again
+        rabbitmq.start()
     with OpenCTIDouble(rabbitmq) as double:
         yield double
-        for connector_id in list(double.works.connectors):
-            double.works.unregister(connector_id)
+        if rabbitmq.running:
+            for connector_id in list(double.works.connectors):
+                double.works.unregister(connector_id)
     assert not double.crashes, double.crashes[0]
     assert not double.refusals, double.refusals
 
@@ -42,3 +50,40 @@ def worker(platform: OpenCTIDouble) -> Iterator[Worker]:
     importer = Worker(platform)
     yield importer
     importer.stop()
+
+
+@pytest.fixture
+def story(platform: OpenCTIDouble) -> Story:
+    """The scene of the experiments: a report with its objects."""
+    return tell(platform)
+
+
+@pytest.fixture
+def probe(platform: OpenCTIDouble, worker: Worker) -> Iterator[Probe]:
+    """The smallest connector, registered."""
+    connector = Probe(platform, worker)
+    yield connector
+    connector.stop()
+
+
+@pytest.fixture
+def replay(platform: OpenCTIDouble, project: Path) -> Replay:
+    """The recordings of a real platform, where they are."""
+    folder = project.parent / "shared" / "contracts" / "recordings"
+    if not folder.is_dir():
+        pytest.skip("the recordings of a real platform are not on this machine")
+    return Replay(platform, folder)
+
+
+@pytest.fixture
+def day(platform: OpenCTIDouble, replay: Replay) -> Replay:
+    """The recordings, on a platform as it was when the report had been created."""
+    create_report(platform, replay)
+    return replay
+
+
+@pytest.fixture
+def imported(platform: OpenCTIDouble, worker: Worker, day: Replay) -> Replay:
+    """The recordings, on a platform after the two recorded imports."""
+    import_twice(platform, worker, day)
+    return day

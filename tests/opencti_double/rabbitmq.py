@@ -92,6 +92,10 @@ class RabbitMQ:
         )
         self._wait_until_ready(logs)
 
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def kill(self) -> None:
         """Take the node away at once, as a power cut would."""
         process, self._process = self._process, None

@@ -15,6 +15,7 @@ AMBER = "marking-definition--f88d31f6-486f-44da-b317-01333bde0b82"
 AUTHOR = "identity--f7a59753-b2d1-5e57-ba9a-badb64000569"
 NAME = "Example Spider targets banks"
 PUBLISHED = "2026-11-20T00:00:00.000Z"
+LSASS_ID = "attack-pattern--daf76c9d-477a-5004-be6c-73dc129b5e4d"
 CONTENT = "<h1>Full story</h1><p>EXAMPLE SPIDER dumped LSASS memory.</p>"
 
 

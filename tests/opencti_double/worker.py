@@ -55,6 +55,10 @@ class Worker:
             self._thread.join(timeout=30)
             self._thread = None
 
+    def renew(self) -> None:
+        """Forget pycti's caches, as a worker that is started anew."""
+        self._client = None
+
     def drain(self) -> int:
         """Import everything that waits now; return how many messages there were."""
         number = 0

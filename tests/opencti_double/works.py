@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pika
+import pika.exceptions
 
 from .errors import PlatformError, functional_error
 from .model import Clock, Element, User
@@ -90,22 +93,19 @@ class Works:
             connector = Connector(given["id"], user, given, created_at=now)
             self.connectors[connector.id] = connector
         connector.given, connector.user, connector.updated_at = given, user, now
-        connection = self._broker.connect()
-        channel = connection.channel()
-        for exchange, name in ((CONNECTOR_EXCHANGE, "listen"), (WORKER_EXCHANGE, "push")):
-            channel.exchange_declare(exchange, "direct", durable=True)
-            channel.queue_declare(f"{name}_{connector.id}", durable=True)
-            channel.queue_bind(f"{name}_{connector.id}", exchange, f"{name}_routing_{connector.id}")
-        connection.close()
+        with self._channel() as channel:
+            for exchange, name in ((CONNECTOR_EXCHANGE, "listen"), (WORKER_EXCHANGE, "push")):
+                queue, routing = f"{name}_{connector.id}", f"{name}_routing_{connector.id}"
+                channel.exchange_declare(exchange, "direct", durable=True)
+                channel.queue_declare(queue, durable=True)
+                channel.queue_bind(queue, exchange, routing)
         return connector
 
     def unregister(self, connector_id: str) -> str:
         self.connectors.pop(connector_id, None)
-        connection = self._broker.connect()
-        channel = connection.channel()
-        for name in ("listen", "push"):
-            channel.queue_delete(f"{name}_{connector_id}")
-        connection.close()
+        with self._channel() as channel:
+            for name in ("listen", "push"):
+                channel.queue_delete(f"{name}_{connector_id}")
         return connector_id
 
     def ping(self, connector_id: str, state: str | None, info: dict[str, Any] | None) -> Connector:
@@ -169,14 +169,13 @@ class Works:
         self.publish(connector_id, {"internal": internal, "event": event})
 
     def publish(self, connector_id: str, message: dict[str, Any]) -> None:
-        connection = self._broker.connect()
-        connection.channel().basic_publish(
-            CONNECTOR_EXCHANGE,
-            f"listen_routing_{connector_id}",
-            json.dumps(message).encode(),
-            pika.BasicProperties(headers={}, delivery_mode=2),
-        )
-        connection.close()
+        with self._channel() as channel:
+            channel.basic_publish(
+                CONNECTOR_EXCHANGE,
+                f"listen_routing_{connector_id}",
+                json.dumps(message).encode(),
+                pika.BasicProperties(headers={}, delivery_mode=2),
+            )
 
     def automatic(self, store: Store, what: str, element: Element, user: User) -> None:
         """Ask the connectors that run by themselves: on creation, and on updates if they asked."""
@@ -186,6 +185,18 @@ class Works:
             )
             if wanted and element.entity_type.lower() in connector.scope:
                 self.ask(store, element, connector.id, user, mode="auto", trigger=what)
+
+    @contextlib.contextmanager
+    def _channel(self) -> Iterator[Any]:
+        """Open a channel; without the broker the request fails, the platform lives on."""
+        try:
+            connection = self._broker.connect()
+            yield connection.channel()
+            connection.close()
+        except pika.exceptions.AMQPError as error:
+            raise PlatformError(
+                f"RabbitMQ cannot be reached: {error!r}", "INTERNAL_SERVER_ERROR"
+            ) from error
 
     # -- works -------------------------------------------------------------------------------
 
