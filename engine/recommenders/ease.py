@@ -18,10 +18,10 @@ class EaseSettings(WeightedSettings):
     """Settings of ``Ease``."""
 
     l2: float = Field(
-        default=20.0, gt=0, description="Regularisation, the same for every technique."
+        default=24.0, gt=0, description="Regularisation, the same for every technique."
     )
     dropout: float = Field(
-        default=0.5,
+        default=1.2,
         ge=0,
         description="Further regularisation in proportion to how frequent a technique is: as if "
         "p/(1+p) of the observed techniques were hidden at random in training.",

@@ -23,23 +23,26 @@ if TYPE_CHECKING:
 class HybridSettings(RecommenderSettings):
     """Settings of ``Hybrid``: those of its parts, and what each part counts."""
 
-    ease: EaseSettings = EaseSettings()
-    user_knn: UserKnnSettings = UserKnnSettings()
-    rp3beta: Rp3BetaSettings = Rp3BetaSettings()
+    # Chosen together, so that they differ from what is best for each part alone.
+    ease: EaseSettings = EaseSettings(l2=8.0, dropout=0.6, row_norm=0.55)
+    user_knn: UserKnnSettings = UserKnnSettings(
+        neighbours=65, sharpness=4.2, rarity=0.7, length=0.46
+    )
+    rp3beta: Rp3BetaSettings = Rp3BetaSettings(row_norm=0.9, beta=0.48)
     ease_weight: float = Field(default=1.0, ge=0)
-    user_knn_weight: float = Field(default=0.85, ge=0)
-    rp3beta_weight: float = Field(default=0.15, ge=0)
+    user_knn_weight: float = Field(default=1.55, ge=0)
+    rp3beta_weight: float = Field(default=0.3, ge=0)
     popularity_weight: float = Field(
-        default=-0.8,
+        default=-1.05,
         description="Of the logarithm of popularity; negative, since the parts favour the frequent "
         "techniques more than is good for the ranking.",
     )
     tactic_weight: float = Field(
-        default=0.3,
+        default=0.35,
         description="Of how often the observed techniques have the technique's tactics.",
     )
     family_weight: float = Field(
-        default=0.15,
+        default=0.5,
         description="For techniques of which the parent or another sub-technique was observed.",
     )
 

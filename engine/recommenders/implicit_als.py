@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 class ImplicitAlsSettings(WeightedSettings):
     """Settings of ``ImplicitAls``."""
 
-    factors: int = Field(default=16, gt=0, le=512, description="Dimension of the factors.")
+    factors: int = Field(default=8, gt=0, le=512, description="Dimension of the factors.")
     alpha: float = Field(
-        default=10.0, gt=0, description="An observed technique of weight w has confidence alpha w."
+        default=7.0, gt=0, description="An observed technique of weight w has confidence alpha w."
     )
-    l2: float = Field(default=10.0, gt=0, description="Regularisation of all factors.")
+    l2: float = Field(default=40.0, gt=0, description="Regularisation of all factors.")
     epochs: int = Field(
         default=15, gt=0, description="Rounds of solving for reports, then techniques."
     )

@@ -23,13 +23,13 @@ CHUNK = 8_000_000
 class WalsSettings(WeightedSettings):
     """Settings of ``Wals``."""
 
-    factors: int = Field(default=16, gt=0, le=512, description="Dimension of the factors.")
+    factors: int = Field(default=8, gt=0, le=512, description="Dimension of the factors.")
     alpha: float = Field(
-        default=10.0,
+        default=6.0,
         ge=0,
         description="An observed technique of weight w has confidence 1 + alpha w; all others 1.",
     )
-    l2: float = Field(default=10.0, gt=0, description="Regularisation of all factors.")
+    l2: float = Field(default=40.0, gt=0, description="Regularisation of all factors.")
     epochs: int = Field(
         default=15, gt=0, description="Rounds of solving for reports, then techniques."
     )
