@@ -22,7 +22,7 @@ import pytest
 import requests
 from opencti_double import OpenCTIDouble, Worker
 from opencti_double.probe import PROBE_ID, Probe
-from opencti_double.recorded_day import REPORT, ask, compare_message, take
+from opencti_double.recorded_day import REPORT, ask, compare_message, compare_work, take
 from opencti_double.replay import Replay
 from pycti import OpenCTIApiClient
 
@@ -43,15 +43,8 @@ def test_first_enrichment(platform: OpenCTIDouble, day: Replay) -> None:
     http = day.load("03_http_until_callback_and_after.json")
     for call in http["calls"]:
         day.call(call, http["queries"])
-    query = (
-        "query W($id: ID!) { work(id: $id) { id name status timestamp received_time "
-        "processed_time completed_time event_source_id completed_number user { id name } "
-        "connector { id name } tracking { import_expected_number import_processed_number } "
-        "messages { timestamp message } errors { timestamp message } draft_context } }"
-    )
     work = day.load("03_ask_enrichment.json")["work_after"]
-    answer = day.ask(query, {"id": work["id"]}, platform.users["analyst"].token)
-    day.compare(work, answer["data"]["work"], "work")
+    compare_work(platform, day, work)
 
 
 READ_BACK = """

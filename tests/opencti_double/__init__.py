@@ -2,9 +2,10 @@
 
 Use
 ---
-Fixtures (``tests/connector/conftest.py``): ``rabbitmq`` (one real node a session, empty queues
-not guaranteed), ``platform`` (an ``OpenCTIDouble`` with TLP markings and nothing else) and
-``worker`` (imports what connectors push)::
+Fixtures (``tests/connector/conftest.py``): ``rabbitmq`` (one real node a session), ``platform``
+(an ``OpenCTIDouble`` with TLP markings and nothing else), ``worker`` (imports what connectors
+push), ``story`` (a report with its objects), ``probe`` (the smallest real connector) and
+``imported`` (recordings of a real platform, replayed)::
 
     def test_technique_is_written(platform, worker):
         lsass = platform.create_attack_pattern("T1003.001", "LSASS Memory")
@@ -46,13 +47,17 @@ the platform. ``kinds`` and ``model`` say what objects are, ``store`` keeps them
 the rules that were observed on a real platform (confidence gate, add-only refs, duplicates),
 ``edits`` what an edit entails, ``queries`` and ``mutations`` map the interface onto them,
 ``works`` has connectors and queues, ``events`` history and stream, ``server`` the HTTP.
+``replay`` and ``recorded_day`` compare with the recordings.
 
 What it does not do
 -------------------
 Rules of a real platform that were not observed are guesses: a lower confidence fills empty
-refs; the stricter marking of a type stays; a sent name replaces the one found by alias. Not
-there: observables, sightings, indicators, organizations' sharing, capabilities other than a
-token at all, groups' markings, merging, search by full text, draft merging, pending files.
+refs; the stricter marking of a type stays; a threat sent under an alias is renamed at equal
+confidence; an id that is sent is only added to ``x_opencti_stix_ids`` where nothing else
+changes; which values an ``orderBy`` may have. Not there: observables, sightings, indicators,
+sharing with organizations, rights other than having a token and a highest confidence, markings
+that a user may not see, merging, full-text search, merging of drafts, pending files, rules,
+retention of queues. A draft is a copy of everything at the time of its opening.
 """
 
 from .model import Element, User

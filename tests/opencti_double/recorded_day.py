@@ -18,6 +18,16 @@ from .works import WORKER_EXCHANGE
 REPORT = "f8dd73c0-736d-4d58-97a2-82029806ed4d"
 
 
+WORK = """
+query W($id: ID!) { work(id: $id) {
+  id name status timestamp received_time processed_time completed_time event_source_id
+  completed_number user { id name } connector { id name }
+  tracking { import_expected_number import_processed_number }
+  messages { timestamp message } errors { timestamp message } draft_context
+} }
+"""
+
+
 def create_report(platform: OpenCTIDouble, replay: Replay) -> None:
     """Replay registration and creation; the platform then has the report and its objects."""
     platform.users["connector"].name = "tie-connector"
@@ -49,6 +59,12 @@ def compare_message(replay: Replay, recorded: dict[str, Any], ours: dict[str, An
         entity["object_refs"] = sorted(entity["object_refs"])
         pair.append({**each, "event": {**each["event"], "stix_entity": entity}})
     replay.compare(*pair, "message")
+
+
+def compare_work(platform: OpenCTIDouble, replay: Replay, recorded: dict[str, Any]) -> None:
+    """Compare a work as its reader sees it."""
+    answer = replay.ask(WORK, {"id": recorded["id"]}, platform.users["analyst"].token)
+    replay.compare(recorded, answer["data"]["work"], "work")
 
 
 def ask(platform: OpenCTIDouble, replay: Replay, **headers: str) -> dict[str, Any]:
@@ -92,6 +108,7 @@ def import_twice(platform: OpenCTIDouble, worker: Worker, day: Replay) -> None:
         if confidence == 60:
             for call in connector["calls"]:
                 day.call(call, connector["queries"])
+            compare_work(platform, day, day.load("04_send_bundle.json")["work_before_worker"])
         else:
             platform.works.received(work_id, "Connector ready to process the operation")
             platform.works.expect(work_id, 5)

@@ -8,10 +8,14 @@ each object to the work, done or failed.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import threading
+import traceback
 from typing import TYPE_CHECKING, Any
 
+import pika.exceptions
+import requests
 from pycti import OpenCTIApiClient
 from pycti.utils import opencti_stix2
 
@@ -25,6 +29,8 @@ class Worker:
     Parameters
     ----------
     platform : the double.
+        Take it down only while nothing is being imported: pycti waits 10 to 30 seconds before
+        it tries a lost connection again.
     retries : how often an object with a missing reference is tried again, a second or more
         apart. The real worker tries four times; that is kept out of most tests.
     """
@@ -61,32 +67,40 @@ class Worker:
 
     def drain(self) -> int:
         """Import everything that waits now; return how many messages there were."""
+        with contextlib.closing(self._platform.broker.connect()) as connection:
+            return self._drain(connection.channel())
+
+    def _drain(self, channel: Any) -> int:
         number = 0
-        connection = self._platform.broker.connect()
-        try:
-            channel = connection.channel()
-            for connector_id in list(self._platform.works.connectors):
-                while True:
-                    method, _, body = channel.basic_get(f"push_{connector_id}")
-                    if method is None or body is None:
-                        break
+        for connector_id in list(self._platform.works.connectors):
+            while True:
+                method, _, body = channel.basic_get(f"push_{connector_id}")
+                if method is None or body is None:
+                    break
+                try:
                     self._import(json.loads(body))
-                    channel.basic_ack(method.delivery_tag)
-                    number += 1
-        finally:
-            if connection.is_open:
-                connection.close()
+                except (pika.exceptions.AMQPError, requests.RequestException):
+                    raise
+                except Exception:
+                    # What pycti cannot read is not tried again; the test shall know of it.
+                    self._platform.crashes.append(traceback.format_exc())
+                channel.basic_ack(method.delivery_tag)
+                number += 1
         return number
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            try:
-                number = self.drain()
-            except Exception:
-                # The broker or the platform is away, as a test wants it: try again.
-                number = 0
-            if number == 0:
-                self._stop.wait(0.05)
+            # The broker or the platform may be away, as a test wants it: try again.
+            with contextlib.suppress(pika.exceptions.AMQPError, requests.RequestException):
+                self._work()
+            self._stop.wait(0.1)
+
+    def _work(self) -> None:
+        with contextlib.closing(self._platform.broker.connect()) as connection:
+            channel = connection.channel()
+            while not self._stop.is_set():
+                if self._drain(channel) == 0:
+                    connection.sleep(0.05)
 
     def _import(self, message: dict[str, Any]) -> None:
         if self._client is None:
