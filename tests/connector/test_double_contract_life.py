@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
-import requests
+from filigran_sseclient import SSEClient
 from opencti_double import OpenCTIDouble, RabbitMQ
 from opencti_double.probe import Probe
 from opencti_double.story import (
@@ -68,14 +68,23 @@ def test_f3_added_ref(platform: OpenCTIDouble, story: Story) -> None:
     assert [each["raw"] for each in change["changes_added"]] == [lsass.id]
 
 
-def test_f_stream_over_http(platform: OpenCTIDouble, story: Story) -> None:
-    headers = {"Authorization": f"Bearer {platform.token}", "last-event-id": "0-0"}
-    with requests.get(
-        f"{platform.url}/stream/live", headers=headers, stream=True, timeout=10
-    ) as answer:
-        lines = answer.iter_lines(chunk_size=1, decode_unicode=True)
-        names = [line for line in (next(lines) for _ in range(12)) if line.startswith("event:")]
-    assert names[:3] == ["event: connected", "event: create", "event: create"]
+def test_f_stream_through_pyctis_own_client(platform: OpenCTIDouble, story: Story) -> None:
+    headers = {"authorization": f"Bearer {platform.token}", "listen-delete": "true"}
+    already = len(platform.events.stream)
+    messages = iter(SSEClient(f"{platform.url}/stream/live", "0-0", headers=headers, verify=False))
+    assert next(messages).event == "connected"
+    history = [next(messages) for _ in range(already)]
+    assert {each.event for each in history} == {"create"}
+    platform.analyst.remove_ref(story.report, story.interpreter)
+    change = next(each for each in messages if each.event != "heartbeat")
+    assert change.event == "update"
+    assert json.loads(change.data)["context"]["changes"][0]["field"] == "Report--objects"
+    platform.analyst.delete_relationship(story.uses)
+    gone = next(each for each in messages if each.event not in ("heartbeat", "update"))
+    assert gone.event == "delete"
+    # From an event on: what came before it is not sent again.
+    later = iter(SSEClient(f"{platform.url}/stream/live", change.id, headers=headers, verify=False))
+    assert [next(later).event for _ in range(2)] == ["connected", "delete"]
 
 
 # -- h and i: works and the queue --

@@ -229,6 +229,8 @@ class Handler(BaseHTTPRequestHandler):
                     fresh = events.stream[position:]
                 position += len(fresh)
                 for each in fresh:
+                    if each["event"] == "delete" and self.headers.get("listen-delete") == "false":
+                        continue
                     self._event(each["event"], each["data"], each["id"])
                 if not fresh:
                     self._event("heartbeat", platform.clock.now())
