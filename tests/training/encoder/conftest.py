@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-import random
+from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from engine.knowledge import Knowledge
 from training.labels import Example, LabelledDocument, LabelSet
 
-pytest.importorskip("torch")
-pytest.importorskip("transformers")
+# Looked for, not imported: transformers reads HF_HUB_OFFLINE when it is imported, and a fixture
+# sets that only later.
+if find_spec("torch") is None or find_spec("transformers") is None:
+    collect_ignore_glob = ["test_*.py"]
 
 SHOWN = {
-    "T1059.001": ("powershell script", "powershell command"),
-    "T1003.001": ("lsass memory", "lsass dump"),
-    "T1566.001": ("mailed attachment", "spearphishing attachment"),
+    "T1059.001": ("powershell script",),
+    "T1003.001": ("lsass memory",),
+    "T1566.001": ("mailed attachment",),
 }
-NOTHING = ("known since", "named by")
+NOTHING = ("named by",)
 # Around what is shown stand words at random, so that no two documents repeat each other.
 FILLING = tuple(a + b for a in "abdeghiklmn" for b in ("ora", "inu", "est", "alk", "umb", "eti"))
 
 
-def sentence(generator: random.Random, technique: str | None) -> str:
+def sentence(generator: np.random.Generator, technique: str | None) -> str:
     said = generator.choice(SHOWN[technique] if technique else NOTHING)
-    filling = generator.choices(FILLING, k=5)
+    filling = generator.choice(FILLING, 5)
     return " ".join([*filling[:2], said, *filling[2:]])
 
 
@@ -45,18 +48,14 @@ def make_base(directory: Path) -> Path:
     from tokenizers import BertWordPieceTokenizer
     from transformers import BertModel, PreTrainedTokenizerFast
 
-    generator = random.Random(0)
+    generator = np.random.default_rng(0)
     corpus = [sentence(generator, t) for t in (*SHOWN, None) for _ in range(200)]
     words = BertWordPieceTokenizer(lowercase=True)
     words.train_from_iterator(corpus, vocab_size=600, show_progress=False)
-    PreTrainedTokenizerFast(
-        tokenizer_object=words._tokenizer,
-        unk_token="[UNK]",
-        cls_token="[CLS]",
-        sep_token="[SEP]",
-        pad_token="[PAD]",
-        mask_token="[MASK]",
-    ).save_pretrained(directory)
+    special = {
+        f"{name}_token": f"[{name.upper()}]" for name in ("unk", "cls", "sep", "pad", "mask")
+    }
+    PreTrainedTokenizerFast(tokenizer_object=words._tokenizer, **special).save_pretrained(directory)
     torch.manual_seed(0)
     BertModel(tiny_config(), add_pooling_layer=False).save_pretrained(directory)
     return directory
@@ -79,7 +78,7 @@ def tiny_config(**changes: object):
 @pytest.fixture(scope="session")
 def labels() -> LabelSet:
     """Texts and documents of three techniques and of none."""
-    generator = random.Random(1)
+    generator = np.random.default_rng(1)
     texts = tuple(
         Example(
             sentence(generator, technique),
@@ -89,12 +88,11 @@ def labels() -> LabelSet:
             known=frozenset(),
         )
         for technique in SHOWN
-        for number in range(12)
+        for number in range(30)
     )
     documents = []
     for number in range(10):
-        shown = [*SHOWN, None, None, None, None]
-        generator.shuffle(shown)
+        shown = list(generator.permutation([*SHOWN, None, None, None, None]))
         sentences = tuple(
             Example(
                 sentence(generator, technique),
