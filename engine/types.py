@@ -91,7 +91,10 @@ class Recognition:
     sentence_scores : csr_matrix of float32, shape (n_sentences, n_techniques)
         Probability in [0, 1] that the sentence shows the technique; small ones are left out.
     document_scores : ndarray of float32, shape (n_techniques,), or None
-        Score of the whole document, where the recognizer reads whole documents too.
+        Probability from the document as a whole, where the recognizer reads whole documents too;
+        NaN for a technique that it only looks for in sentences.
+    tactic_scores : mapping from tactic id to float
+        Probability of a tactic from the document as a whole, likewise.
     spans : mapping from (sentence index, technique) to (start, end)
         The part of the sentence that speaks, in document offsets; the whole sentence if missing.
     notes : mapping from technique to str
@@ -102,6 +105,7 @@ class Recognition:
     techniques: tuple[str, ...]
     sentence_scores: csr_matrix
     document_scores: NDArray[float32] | None = None
+    tactic_scores: Mapping[str, float] = field(default_factory=dict)
     spans: Mapping[tuple[int, str], tuple[int, int]] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
 

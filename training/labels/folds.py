@@ -32,6 +32,8 @@ def document_folds(
     TrainingDataError
         If there are fewer groups of documents than folds.
     """
+    if documents and all(document.fold is not None for document in documents):
+        return {document.id: document.fold for document in documents if document.fold is not None}
     groups: dict[int, list[LabelledDocument]] = {}
     for document, group in zip(documents, group_documents(documents), strict=True):
         groups.setdefault(int(group), []).append(document)

@@ -1,0 +1,171 @@
+"""The engine: a release, opened once, that analyses documents.
+
+>>> from engine import Engine
+>>> engine = Engine.open()  # doctest: +SKIP
+>>> engine.analyse(engine.read(Path("report.pdf"))).findings  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from engine.errors import UsageError
+from engine.types import Analysis, Document, Inference
+
+if TYPE_CHECKING:
+    from engine.documents import Limits
+    from engine.fusion import Fusion
+    from engine.knowledge import Knowledge
+    from engine.recognizers import Recognizer
+    from engine.releases import OperatingPoint, Release
+
+DEFAULT_POINT = "balanced"
+DEFAULT_INFERENCES = 10
+
+
+class Engine:
+    """Analyses documents with one release.
+
+    Nothing in it changes once it is opened, so threads may share it. To follow the champion,
+    compare ``ReleaseStore().champion_name()`` with ``engine.release.name`` and open anew.
+
+    Parameters
+    ----------
+    release : Release
+    recognizers : sequence of Recognizer
+    fusion : Fusion
+    knowledge : Knowledge
+    """
+
+    def __init__(
+        self,
+        release: Release,
+        recognizers: Sequence[Recognizer],
+        fusion: Fusion,
+        knowledge: Knowledge,
+    ) -> None:
+        self.release = release
+        self.recognizers = tuple(recognizers)
+        self.fusion = fusion
+        self.knowledge = knowledge
+
+    @classmethod
+    def open(
+        cls, release: Release | str | Path | None = None, knowledge: Knowledge | None = None
+    ) -> Self:
+        """Open a release.
+
+        Parameters
+        ----------
+        release : Release, str, Path or None
+            A release, its name in the store, its directory, or None for the champion.
+        knowledge : Knowledge or None
+            None for the knowledge in use on this machine.
+
+        Raises
+        ------
+        ReleaseError
+            If the release is missing, damaged, or needs a recognizer that is not installed.
+        """
+        from engine.fusion import Fusion
+        from engine.knowledge import Knowledge
+        from engine.recognizers import registry
+        from engine.releases import Release, ReleaseStore, open_default
+
+        knowledge = knowledge or Knowledge.load()
+        if release is None:
+            release = open_default()
+        elif not isinstance(release, Release):
+            release = ReleaseStore().open(release)
+        recognizers = [
+            registry.get(name).load(release.directory(f"recognizers/{name}"), knowledge, settings)
+            for name, settings in release.manifest.recognizers.items()
+        ]
+        fusion = Fusion.load(release.directory("fusion"), knowledge)
+        return cls(release, recognizers, fusion, knowledge)
+
+    def read(self, path: Path, limits: Limits | None = None) -> Document:
+        """Read a file; see `engine.documents.read_path`."""
+        from engine.documents import Limits, read_path
+
+        return read_path(path, limits=limits or Limits())
+
+    def analyse_text(self, text: str, name: str = "text", **options: str | int | None) -> Analysis:
+        """Analyse plain text; options are those of `analyse`."""
+        from engine.documents import from_text
+
+        return self.analyse(from_text(text, name), **options)  # type: ignore[arg-type]
+
+    def analyse(
+        self,
+        document: Document,
+        operating_point: str = DEFAULT_POINT,
+        *,
+        threshold: float | None = None,
+        inferences: int = DEFAULT_INFERENCES,
+    ) -> Analysis:
+        """Find the techniques of a document, and infer further ones.
+
+        Parameters
+        ----------
+        document : Document
+        operating_point : str
+            ``precise``, ``balanced`` or ``sensitive``: see the release's manifest.
+        threshold : float, optional
+            A write threshold to use instead of the operating point's.
+        inferences : int
+            How many further techniques to infer; 0 for none.
+
+        Raises
+        ------
+        UsageError
+            If there is no such operating point, or the threshold is no probability.
+        """
+        from engine.fusion import select
+
+        point = self._point(operating_point, threshold)
+        recognitions = [recognizer.recognize(document) for recognizer in self.recognizers]
+        scores = self.fusion.score(document, recognitions)
+        selection = select(document, scores, recognitions, self.fusion, point)
+        observed = {finding.technique: finding.probability for finding in selection.findings}
+        return Analysis(
+            document=document,
+            findings=selection.findings,
+            suggestions=selection.suggestions,
+            tactics=selection.tactics,
+            sentences=selection.sentences,
+            release=self.release.name,
+            operating_point=operating_point,
+            attack_version=self.knowledge.version,
+            inferences=self.infer(observed, inferences) if observed and inferences else (),
+            warnings=document.warnings,
+        )
+
+    def infer(
+        self, observed: Mapping[str, float], k: int, recommender: str | None = None
+    ) -> tuple[Inference, ...]:
+        """Rank the techniques that are likely beside the observed ones; none if it cannot.
+
+        Parameters
+        ----------
+        observed : mapping from technique to float
+            The probability of each.
+        k : int
+            How many to return.
+        recommender : str, optional
+            Name of one in the release, instead of its default.
+        """
+        del observed, k, recommender
+        return ()
+
+    def _point(self, name: str, threshold: float | None) -> OperatingPoint:
+        point = self.release.manifest.operating_point(name)
+        if threshold is None:
+            return point
+        if not 0 <= threshold <= 1:
+            raise UsageError(f"The threshold {threshold} is no probability: choose one in [0, 1].")
+        suggest = min(point.suggest_threshold, threshold)
+        changed = {"write_threshold": threshold, "suggest_threshold": suggest}
+        return point.model_copy(update=changed)

@@ -1,0 +1,120 @@
+"""TF-IDF of words and of character n-grams: the features of the svc recognizer.
+
+The vectorizers are scikit-learn's, rebuilt from their vocabulary and inverse document
+frequencies, so that a release holds data only.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import ReleaseError
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+VOCABULARY = "vocabulary.json"
+WORD_PATTERN = r"(?u)[A-Za-z0-9_]{2,}|[^\sA-Za-z0-9]"
+WORD_SETTINGS: Mapping[str, Any] = {"ngram_range": (1, 2), "token_pattern": WORD_PATTERN}
+CHARACTER_SETTINGS: Mapping[str, Any] = {"analyzer": "char_wb", "ngram_range": (4, 4)}
+SHARED_SETTINGS: Mapping[str, Any] = {"sublinear_tf": True, "lowercase": False}
+
+# Printed ids are the explicit recognizer's; learned here, they would hide what the words say.
+_TECHNIQUE_ID = re.compile(r"\b[Tt][Aa]?\d{4}(?:[./]\d{3})?\b")
+_HASH = re.compile(r"\b[0-9a-f]{32,128}\b")
+_LONG_NUMBER = re.compile(r"\d{4,}")
+
+
+def normalise(text: str) -> str:
+    """Return the text as the features see it: lower case, no technique ids, hashes as one word.
+
+    >>> normalise("Uses T1059.001, port 44321")
+    'uses  , port xnumber'
+    """
+    text = _TECHNIQUE_ID.sub(" ", text).lower()
+    text = _HASH.sub("xhash", text)
+    return _LONG_NUMBER.sub("xnumber", text)
+
+
+def vectorizer(settings: Mapping[str, Any], **more: Any) -> TfidfVectorizer:
+    """Return a scikit-learn vectorizer with the settings shared by training and serving."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TfidfVectorizer(
+        dtype=np.float32, preprocessor=normalise, **SHARED_SETTINGS, **settings, **more
+    )
+
+
+class Tfidf:
+    """Features of texts: a block of words and word pairs, a block of character n-grams.
+
+    Each block has rows of length one, so both weigh the same in a long and in a short text.
+
+    Parameters
+    ----------
+    words, characters : TfidfVectorizer
+        Fitted vectorizers, made by `vectorizer`.
+    """
+
+    def __init__(self, words: TfidfVectorizer, characters: TfidfVectorizer) -> None:
+        self.words = words
+        self.characters = characters
+        self.n_words = len(words.vocabulary_)
+        self.n_features = self.n_words + len(characters.vocabulary_)
+
+    def transform(self, texts: Sequence[str]) -> csr_matrix:
+        """Return the features of texts, float32 of shape (n_texts, n_features)."""
+        from scipy.sparse import csr_matrix, hstack
+
+        if not texts:
+            return csr_matrix((0, self.n_features), dtype=np.float32)
+        return hstack([self.transform_words(texts), self.characters.transform(texts)], format="csr")
+
+    def transform_words(self, texts: Sequence[str]) -> csr_matrix:
+        """Return the block of words alone, float32 of shape (n_texts, n_words)."""
+        block: csr_matrix = self.words.transform(texts)
+        return block
+
+    def save(self, directory: Path) -> dict[str, NDArray[np.float32]]:
+        """Write the vocabulary into a directory and return the arrays to keep beside it."""
+        vocabulary = {
+            "words": list(self.words.get_feature_names_out()),
+            "characters": list(self.characters.get_feature_names_out()),
+        }
+        text = json.dumps(vocabulary, ensure_ascii=False, separators=(",", ":"))
+        (directory / VOCABULARY).write_text(text + "\n", encoding="utf-8")
+        return {
+            "idf_words": self.words.idf_.astype(np.float32),
+            "idf_characters": self.characters.idf_.astype(np.float32),
+        }
+
+    @classmethod
+    def load(cls, directory: Path, arrays: Mapping[str, NDArray[np.float32]]) -> Self:
+        """Rebuild from what `save` wrote and returned.
+
+        Raises
+        ------
+        ReleaseError
+            If the vocabulary and the arrays do not fit each other.
+        """
+        vocabulary = json.loads((directory / VOCABULARY).read_text(encoding="utf-8"))
+        blocks = []
+        for key, settings in (("words", WORD_SETTINGS), ("characters", CHARACTER_SETTINGS)):
+            terms, idf = vocabulary[key], arrays[f"idf_{key}"]
+            if len(terms) != len(idf):
+                raise ReleaseError(
+                    f"{directory / VOCABULARY} holds {len(terms)} {key}, its weights {len(idf)}. "
+                    "The release is damaged: fetch it again, or: ttpscribe releases rollback"
+                )
+            block = vectorizer(settings, vocabulary=terms)
+            block.idf_ = idf
+            blocks.append(block)
+        return cls(*blocks)

@@ -1,0 +1,140 @@
+"""What the svc recognizer learns from: texts, label space, targets and folds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import TrainingDataError
+from training.labels import (
+    Example,
+    LabelledDocument,
+    LabelSet,
+    document_folds,
+    near_duplicates,
+    targets,
+)
+
+if TYPE_CHECKING:
+    from engine.knowledge import Knowledge
+    from training.labels import Targets
+    from training.svc.settings import SvcSettings
+
+NO_FOLD = -1
+
+
+@dataclass(frozen=True)
+class TrainingExamples:
+    """Examples to learn sentences from, with what they teach.
+
+    Attributes
+    ----------
+    examples : tuple of Example
+        Distinct; techniques with their parents added.
+    targets : Targets
+        Rows as the examples, columns the label space.
+    fold : ndarray of int64, shape (n_examples,)
+        Fold of the example's document; -1 for one that stands alone, which is in every
+        training part and in no test part.
+    repeats : ndarray of bool, shape (n_examples,)
+        Stands alone and repeats a cross-validated document: left out of cross-validation.
+    """
+
+    examples: tuple[Example, ...]
+    targets: Targets
+    fold: NDArray[np.int64]
+    repeats: NDArray[np.bool_]
+
+    def training_rows(self, held_out: int | None) -> NDArray[np.int64]:
+        """Return the rows to learn from when a fold (or none) is held out."""
+        if held_out is None:
+            return np.arange(len(self.examples))
+        return np.flatnonzero((self.fold != held_out) & ~self.repeats)
+
+    def shown_in_documents(self) -> NDArray[np.bool_]:
+        """Tell which techniques a cross-validated document shows, of shape (n_techniques,)."""
+        rows = np.flatnonzero(self.fold != NO_FOLD)
+        return np.asarray(self.targets.positive[rows].sum(axis=0)).ravel() > 0
+
+
+def folds_of(documents: Sequence[LabelledDocument], k: int, seed: int) -> dict[str, int]:
+    """Return the fold of each document that has sentences and labels of its own."""
+    usable = [document for document in documents if document.sentences]
+    if len({document.id for document in usable}) < k:
+        return {}
+    return document_folds(usable, k=k, seed=seed)
+
+
+def prepare(
+    labels: LabelSet, folds: dict[str, int], knowledge: Knowledge, settings: SvcSettings
+) -> TrainingExamples:
+    """Choose the label space and the examples.
+
+    Raises
+    ------
+    TrainingDataError
+        If no technique has enough examples, or all examples say the same.
+    """
+    examples = _distinct(
+        replace(
+            example,
+            techniques=knowledge.with_parents(example.techniques),
+            fold=folds.get(example.document or ""),
+        )
+        for example in labels.examples
+        if example.text.strip() and example.weight > 0
+    )
+    counts = Counter(technique for example in examples for technique in example.techniques)
+    space = sorted(
+        technique for technique, count in counts.items() if count >= settings.min_examples
+    )
+    if not space:
+        raise TrainingDataError(
+            f"No technique has {settings.min_examples} examples or more, so nothing can be "
+            "learned. Give more labelled text, or lower --min-examples."
+        )
+    fold = np.array([NO_FOLD if e.fold is None else e.fold for e in examples], dtype=np.int64)
+    held = [document for document in labels.documents if document.id in folds]
+    alone = [row for row, example in enumerate(examples) if example.fold is None]
+    repeats = np.zeros(len(examples), dtype=bool)
+    if held and alone:
+        repeats[alone] = near_duplicates([examples[row] for row in alone], held)
+    return TrainingExamples(tuple(examples), targets(examples, space), fold, repeats)
+
+
+def _distinct(examples: object) -> list[Example]:
+    """Leave out an example whose text, techniques and fold are there already."""
+    seen: set[tuple[str, frozenset[str], int | None]] = set()
+    kept = []
+    for example in examples:  # type: ignore[attr-defined]
+        key = (example.text.lower(), example.techniques, example.fold)
+        if key not in seen:
+            seen.add(key)
+            kept.append(example)
+    return kept
+
+
+def whole_documents(
+    labels: LabelSet, folds: dict[str, int], knowledge: Knowledge
+) -> tuple[LabelledDocument, ...]:
+    """Return the documents to learn whole documents from, parents and tactics added."""
+    return tuple(
+        replace(
+            document,
+            techniques=knowledge.with_parents(document.techniques),
+            tactics=document.tactics
+            | {
+                tactic
+                for technique in document.techniques
+                for tactic in knowledge.technique(technique).tactics
+            },
+            fold=folds.get(document.id),
+        )
+        for document in labels.documents
+        if document.techniques and document.body.strip()
+    )

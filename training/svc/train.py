@@ -1,0 +1,266 @@
+"""Train the svc recognizer and score every document by a model that has not seen it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+from engine.recognizers.linear import LinearModel
+from engine.recognizers.svc import SvcRecognizer
+from engine.recognizers.tfidf import (
+    CHARACTER_SETTINGS,
+    WORD_SETTINGS,
+    Tfidf,
+    vectorizer,
+)
+from training.labels import LabelledDocument, LabelSet
+from training.progress import NO_STEPS, Steps
+from training.svc.calibrate import platt, shrunk_offsets
+from training.svc.data import TrainingExamples, folds_of, prepare, whole_documents
+from training.svc.fit import fit_linear
+from training.svc.settings import SvcSettings
+
+if TYPE_CHECKING:
+    from engine.knowledge import Knowledge
+    from engine.types import Recognition
+
+
+@dataclass(frozen=True)
+class SvcTraining:
+    """What the training gives.
+
+    Attributes
+    ----------
+    recognizer : SvcRecognizer
+        Fitted on everything.
+    documents : tuple of LabelledDocument
+        The cross-validated ones.
+    out_of_fold : dict of document id to SvcRecognizer
+        The recognizer to score a document by: one that saw neither it nor its near-duplicates.
+    """
+
+    recognizer: SvcRecognizer
+    documents: tuple[LabelledDocument, ...]
+    folds: dict[str, int]
+    by_fold: dict[int, SvcRecognizer]
+
+    def score(self, document: LabelledDocument) -> Recognition:
+        """Score a document out of fold, sentence by sentence as its source cut it."""
+        from engine.documents import from_sentences
+
+        texts = [sentence.text for sentence in document.sentences]
+        recognizer = self.by_fold[self.folds[document.id]]
+        return recognizer.recognize(from_sentences(texts, document.id))
+
+
+def train_svc(
+    labels: LabelSet,
+    knowledge: Knowledge,
+    settings: SvcSettings | None = None,
+    *,
+    steps: Steps = NO_STEPS,
+) -> SvcTraining:
+    """Train on a label set.
+
+    Parameters
+    ----------
+    labels : LabelSet
+        Examples and, for cross-validation and calibration, documents with sentences.
+    knowledge : Knowledge
+    settings : SvcSettings, optional
+    steps : Steps
+        Told of progress.
+
+    Returns
+    -------
+    SvcTraining
+
+    Raises
+    ------
+    TrainingDataError
+        If nothing can be learned from the label set.
+    """
+    settings = settings or SvcSettings()
+    folds = folds_of(labels.documents, settings.folds, settings.seed)
+    with steps.step("Compare texts", 1):
+        data = prepare(labels, folds, knowledge, settings)
+    wholes = whole_documents(labels, folds, knowledge)
+    with steps.step("Count features", 1):
+        tfidf = _fit_tfidf([example.text for example in data.examples], settings)
+        features = tfidf.transform([example.text for example in data.examples])
+    uncalibrated = {
+        fold: _fit(data, features, wholes, tfidf, settings, fold, steps)
+        for fold in sorted(set(folds.values()))
+    }
+    calibration = _calibration(data, features, uncalibrated, settings)
+    document_calibration = _document_calibration(wholes, tfidf, uncalibrated, settings)
+    final = _fit(data, features, wholes, tfidf, settings, None, steps)
+
+    def calibrated(model: SvcRecognizer) -> SvcRecognizer:
+        return SvcRecognizer(
+            model.tfidf,
+            _with_calibration(model.sentences, *calibration),
+            _with_calibration(model.documents, *document_calibration),
+        )
+
+    documents = tuple(document for document in labels.documents if document.id in folds)
+    by_fold = {fold: calibrated(model) for fold, model in uncalibrated.items()}
+    return SvcTraining(calibrated(final), documents, folds, by_fold)
+
+
+def _fit_tfidf(texts: Sequence[str], settings: SvcSettings) -> Tfidf:
+    words = vectorizer(WORD_SETTINGS, min_df=settings.min_count, max_features=settings.words)
+    characters = vectorizer(
+        CHARACTER_SETTINGS, min_df=settings.min_count, max_features=settings.characters
+    )
+    return Tfidf(words.fit(texts), characters.fit(texts))
+
+
+def _fit(
+    data: TrainingExamples,
+    features: csr_matrix,
+    wholes: Sequence[LabelledDocument],
+    tfidf: Tfidf,
+    settings: SvcSettings,
+    held_out: int | None,
+    steps: Steps,
+) -> SvcRecognizer:
+    """Fit on all but one fold."""
+    rows = data.training_rows(held_out)
+    positive = data.targets.positive[rows].astype(bool)
+    by_label = positive.tocsc()
+    known = data.targets.known[rows]
+    weights = data.targets.weights[rows]
+
+    def weights_of(label: int) -> NDArray[np.float32]:
+        weight = np.where(known[:, label], weights, weights * settings.unknown_weight)
+        shown = by_label.indices[by_label.indptr[label] : by_label.indptr[label + 1]]
+        weight[shown] = weights[shown] * settings.positive_weight
+        return weight.astype(np.float32)
+
+    space = data.targets.techniques
+    # Out of fold, a technique that no cross-validated document shows has nothing to tell.
+    skip = None if held_out is None else ~data.shown_in_documents()
+    title = "Fit sentences" if held_out is None else f"Fit sentences, fold {held_out}"
+    with steps.step(title, len(space)) as advance:
+        sentences = fit_linear(
+            features[rows],
+            positive,
+            weights_of,
+            space,
+            settings.regularisation,
+            settings,
+            advance,
+            skip,
+        )
+    parts = [whole for whole in wholes if whole.fold is None or whole.fold != held_out]
+    if len(parts) < settings.min_documents:
+        return SvcRecognizer(tfidf, sentences, _no_documents(tfidf))
+    names, truth = _document_targets(wholes, settings)
+    kept = np.flatnonzero([whole.fold is None or whole.fold != held_out for whole in wholes])
+    with steps.step(title.replace("sentences", "documents"), len(names)) as advance:
+        documents = fit_linear(
+            tfidf.transform_words([part.body for part in parts]),
+            csr_matrix(truth[kept]),
+            lambda _: np.array([part.weight for part in parts], dtype=np.float32),
+            names,
+            settings.document_regularisation,
+            settings,
+            advance,
+        )
+    return SvcRecognizer(tfidf, sentences, documents)
+
+
+def _no_documents(tfidf: Tfidf) -> LinearModel:
+    nothing = np.zeros(0, dtype=np.float32)
+    return LinearModel(
+        (), csr_matrix((tfidf.n_words, 0), dtype=np.float32), nothing, nothing, nothing
+    )
+
+
+def _document_targets(
+    wholes: Sequence[LabelledDocument], settings: SvcSettings
+) -> tuple[list[str], NDArray[np.bool_]]:
+    """Return techniques and tactics that enough documents show, and who shows them."""
+    shown = [whole.techniques | whole.tactics for whole in wholes]
+    every = sorted({label for labels in shown for label in labels})
+    truth = np.array([[label in labels for label in every] for labels in shown], dtype=bool)
+    counts = truth.sum(axis=0)
+    enough = (counts >= settings.min_documents) & (counts < len(wholes))
+    return [label for label, ok in zip(every, enough, strict=True) if ok], truth[:, enough]
+
+
+def _with_calibration(
+    model: LinearModel, slope: float, offset: float, own: NDArray[np.float32]
+) -> LinearModel:
+    size = len(model.labels)
+    return replace(
+        model,
+        slope=np.full(size, slope, dtype=np.float32),
+        offset=(offset + own).astype(np.float32),
+    )
+
+
+def _calibration(
+    data: TrainingExamples,
+    features: csr_matrix,
+    models: dict[int, SvcRecognizer],
+    settings: SvcSettings,
+) -> tuple[float, float, NDArray[np.float32]]:
+    """Platt scaling of the sentence model on the sentences of held-out documents."""
+    n_labels = len(data.targets.techniques)
+    rows = [row for row, example in enumerate(data.examples) if example.kind == "sentence"]
+    by_fold = {
+        fold: np.array([row for row in rows if data.fold[row] == fold], dtype=int)
+        for fold in models
+    }
+    if not any(chosen.size for chosen in by_fold.values()):
+        return 3.0, 0.0, np.zeros(n_labels, dtype=np.float32)
+    order = np.concatenate(list(by_fold.values()))
+    margins = np.vstack(
+        [models[fold].sentences.margins(features[chosen]) for fold, chosen in by_fold.items()]
+    )
+    positive = data.targets.positive[order].toarray().astype(bool)
+    known = data.targets.known[order]
+    # A label that no cross-validated document shows says nothing about how to scale margins.
+    shown = known & data.shown_in_documents()
+    slope, offset = platt(margins, positive, shown)
+    own = shrunk_offsets(slope * margins + offset, positive, shown, settings.shrinkage)
+    return slope, offset, own
+
+
+def _document_calibration(
+    wholes: Sequence[LabelledDocument],
+    tfidf: Tfidf,
+    models: dict[int, SvcRecognizer],
+    settings: SvcSettings,
+) -> tuple[float, float, NDArray[np.float32]]:
+    names, truth = _document_targets(wholes, settings)
+    held = [(row, whole) for row, whole in enumerate(wholes) if whole.fold is not None]
+    if not held or not models or not names:
+        return 3.0, 0.0, np.zeros(len(names), dtype=np.float32)
+    order, margins = [], []
+    for fold, model in models.items():
+        chosen = [(row, whole) for row, whole in held if whole.fold == fold]
+        order += [row for row, _ in chosen]
+        block = tfidf.transform_words([whole.body for _, whole in chosen])
+        margins.append(model.documents.margins(block))
+    scores, positive = np.vstack(margins), truth[order]
+    known = np.array(
+        [
+            [label.startswith("TA") or wholes[row].says(label) is not None for label in names]
+            for row in order
+        ]
+    )
+    known |= positive
+    slope, offset = platt(scores, positive, known)
+    return (
+        slope,
+        offset,
+        shrunk_offsets(slope * scores + offset, positive, known, settings.shrinkage),
+    )
