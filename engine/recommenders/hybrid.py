@@ -41,18 +41,15 @@ class HybridSettings(RecommenderSettings):
         default=0.35,
         description="Of how often the observed techniques have the technique's tactics.",
     )
-    family_weight: float = Field(
-        default=0.5,
-        description="For techniques of which the parent or another sub-technique was observed.",
-    )
 
 
 class Hybrid(RecommenderModel[HybridSettings]):
-    """EASE, user-kNN and RP3beta on one scale, with popularity, tactics and families.
+    """EASE, user-kNN and RP3beta on one scale, with popularity and tactics.
 
     Each part's scores are brought to mean 0 and standard deviation 1 over the techniques that are
     not observed, then added with the weights of the settings. All parts take the probabilities of
-    the observed techniques as weights. Platforms were tried and did not help; they are a filter.
+    the observed techniques as weights. Platforms, parents and sibling sub-techniques were tried as
+    further terms and did not help (docs/models/recommenders.md).
 
     What an observed technique adds is the sum of what it adds to the three parts and to the
     tactics; popularity and the means stay out of it, since nothing observed speaks through them.
@@ -81,8 +78,6 @@ class Hybrid(RecommenderModel[HybridSettings]):
         self._prepare()
 
     def _prepare(self) -> None:
-        families = [technique.partition(".")[0] for technique in self.techniques_]
-        self._family: NDArray[np.intp] = np.unique(families, return_inverse=True)[1]
         log = np.log(np.maximum(self.popularity_, 1e-4))
         self._popularity: Floats = ((log - log.mean()) / max(float(log.std()), 1e-6)).astype(
             np.float32
@@ -106,20 +101,12 @@ class Hybrid(RecommenderModel[HybridSettings]):
         tactics = self._tactic_scores(X)
         mean, spread = _scale(tactics, free)
         total += self.settings.tactic_weight * (tactics - mean) / spread
-        total += self.settings.family_weight * self._in_family(X)
         return total
 
     def _tactic_scores(self, X: Floats) -> Floats:
         share: Floats = X @ self.tactics_
         scores: Floats = share @ self.tactics_.T
         return scores
-
-    def _in_family(self, X: Floats) -> Floats:
-        count = int(self._family.max(initial=0)) + 1
-        seen = np.zeros((len(X), count), dtype=np.float32)
-        for row, x in zip(seen, X, strict=True):
-            np.maximum.at(row, self._family, x)
-        return seen[:, self._family]
 
     def _contributions(self, x: Floats, items: NDArray[np.intp]) -> Floats:
         known = np.flatnonzero(x)
@@ -131,11 +118,7 @@ class Hybrid(RecommenderModel[HybridSettings]):
         spread = float(_scale(self._tactic_scores(X), free)[1][0, 0])
         tactics = self.tactics_[items] @ (self.tactics_[known] * x[known, np.newaxis]).T
         total += self.settings.tactic_weight * tactics / spread
-        same = self._family[items][:, np.newaxis] == self._family[known]
-        relatives = np.maximum(same.sum(axis=1, keepdims=True), 1)
-        family = self.settings.family_weight * same * x[known] / relatives
-        everything: Floats = (total + family).astype(np.float32)
-        return everything
+        return total.astype(np.float32)
 
     def save(self, directory: Path) -> None:
         """Write the model, each part into a directory of its own."""

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 class ImplicitBprSettings(RecommenderSettings):
     """Settings of ``ImplicitBpr``."""
 
-    factors: int = Field(default=32, gt=0, le=512, description="Dimension of the factors.")
-    l2: float = Field(default=0.01, ge=0, description="Regularisation of the factors in a pair.")
+    factors: int = Field(default=64, gt=0, le=512, description="Dimension of the factors.")
+    l2: float = Field(default=0.005, ge=0, description="Regularisation of the factors in a pair.")
     fold_in_l2: float = Field(
-        default=0.01, gt=0, description="Regularisation of the factors of a new report."
+        default=0.03, gt=0, description="Regularisation of the factors of a new report."
     )
     epochs: int = Field(
         default=200, gt=0, description="Each draws as many pairs as there are cells."

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from engine.errors import UsageError
-from engine.recommenders.base import Recommender
+from engine.recommenders.base import Recommendation, Recommender
 from engine.types import Inference
 
 if TYPE_CHECKING:
-    from engine.knowledge import Knowledge, Technique
+    from engine.knowledge import Knowledge
 
 
 def infer(
@@ -45,24 +45,33 @@ def infer(
     """
     if not observed:
         return ()
-    everything = len(recommender.techniques_)
-    inferences = []
-    for technique, score, because in recommender.recommend(observed, max(k, everything)):
+    filters = (tactics, platforms)
+    # To explain every technique of the catalogue takes long; few are filtered out as a rule.
+    asked, inferences = k, _kept(recommender.recommend(observed, k), observed, knowledge, filters)
+    while len(inferences) < k and asked < len(recommender.techniques_):
+        asked *= 8
+        ranked = recommender.recommend(observed, asked)
+        inferences = _kept(ranked, observed, knowledge, filters)
+    return tuple(inferences[:k])
+
+
+def _kept(
+    ranked: Iterable[Recommendation],
+    observed: Mapping[str, float],
+    knowledge: Knowledge,
+    filters: tuple[Collection[str], Collection[str]],
+) -> list[Inference]:
+    tactics, platforms = filters
+    kept = {}
+    for technique, score, because in ranked:
         known = knowledge.resolve(technique).technique
-        if known is None or known.id in observed:
+        if known is None or known.id in observed or known.id in kept:
             continue
-        if _kept(known, tactics, platforms):
-            inferences.append(Inference(known.id, known.full_name, score, because))
-        if len(inferences) == k:
-            break
-    return tuple(inferences)
-
-
-def _kept(technique: Technique, tactics: Collection[str], platforms: Collection[str]) -> bool:
-    in_tactic = not tactics or any(tactic in tactics for tactic in technique.tactics)
-    return in_tactic and (
-        not platforms or any(platform in platforms for platform in technique.platforms)
-    )
+        in_tactic = not tactics or any(tactic in tactics for tactic in known.tactics)
+        on_platform = not platforms or any(platform in platforms for platform in known.platforms)
+        if in_tactic and on_platform:
+            kept[known.id] = Inference(known.id, known.full_name, score, because)
+    return list(kept.values())
 
 
 def find_tactics(names: Collection[str], knowledge: Knowledge) -> frozenset[str]:

@@ -101,7 +101,6 @@ def _hybrid(trial: Trial) -> dict[str, Any]:
         "rp3beta_weight": trial.suggest_float("rp3beta_weight", 0.0, 1.0),
         "popularity_weight": trial.suggest_float("popularity_weight", -1.5, 0.5),
         "tactic_weight": trial.suggest_float("tactic_weight", 0.0, 1.0),
-        "family_weight": trial.suggest_float("family_weight", 0.0, 1.0),
     }
 
 

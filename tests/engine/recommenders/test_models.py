@@ -156,16 +156,14 @@ def test_rows_survive_saving(tmp_path) -> None:
         UserKnn.load(tmp_path)
 
 
-def test_hybrid_beats_each_of_its_parts_weights_zero() -> None:
-    """Every weight of the hybrid has an effect."""
-    matrix, _ = planted()
+def test_every_weight_of_the_hybrid_has_an_effect() -> None:
     # Real ids, so that the knowledge has tactics for them.
     techniques = ("T1003.001", "T1003.002", "T1021.001", "T1055", "T1059.001", "T1105", "T1566")
     counts = (np.random.default_rng(1).random((80, 7)) < 0.5).astype(int)
     matrix = matrix_of(counts, techniques)
     observed = {"T1003.001": 1.0, "T1059.001": 1.0}
     default = [r.score for r in Hybrid().fit(matrix).recommend(observed, 7)]
-    for weight in ("ease", "user_knn", "rp3beta", "popularity", "tactic", "family"):
+    for weight in ("ease", "user_knn", "rp3beta", "popularity", "tactic"):
         changed = registry.create("hybrid", {f"{weight}_weight": 0.7}).fit(matrix)
         assert [r.score for r in changed.recommend(observed, 7)] != default, weight
 
