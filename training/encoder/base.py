@@ -94,20 +94,33 @@ def load_tokenizer(name: str) -> Tokenizer:
         If there is none.
     """
     require_torch()
+    from tokenizers import Tokenizer
     from transformers import AutoTokenizer
 
     with _explained(name):
-        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False, use_fast=True)
-    fast = getattr(tokenizer, "backend_tokenizer", None)
-    if fast is None:
+        loaded = AutoTokenizer.from_pretrained(name, trust_remote_code=False, use_fast=True)
+    tokenizer: Tokenizer | None = getattr(loaded, "backend_tokenizer", None)
+    # Its own file where it has one: what transformers makes of it may lack the tokens at both ends.
+    if file := _tokenizer_file(name):
+        tokenizer = Tokenizer.from_file(file)
+    if tokenizer is None:
         raise BaseModelError(
             f"The tokenizer of {name} has no fast form (tokenizer.json), which serving needs. "
             "Convert it with transformers, or take another base."
         )
-    fast.no_padding()
-    fast.no_truncation()
-    result: Tokenizer = fast
-    return result
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
+
+
+def _tokenizer_file(name: str) -> str | None:
+    from huggingface_hub import try_to_load_from_cache
+
+    if Path(name).is_dir():
+        local = Path(name) / "tokenizer.json"
+        return str(local) if local.is_file() else None
+    cached = try_to_load_from_cache(name, "tokenizer.json")
+    return cached if isinstance(cached, str) else None
 
 
 def _is_causal(config: Any) -> bool:

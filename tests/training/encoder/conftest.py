@@ -56,6 +56,8 @@ def make_base(directory: Path) -> Path:
         f"{name}_token": f"[{name.upper()}]" for name in ("unk", "cls", "sep", "pad", "mask")
     }
     PreTrainedTokenizerFast(tokenizer_object=words._tokenizer, **special).save_pretrained(directory)
+    # save_pretrained leaves out the tokens at both ends.
+    words.save(str(directory / "tokenizer.json"))
     torch.manual_seed(0)
     BertModel(tiny_config(), add_pooling_layer=False).save_pretrained(directory)
     return directory

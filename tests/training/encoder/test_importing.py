@@ -15,7 +15,7 @@ from engine.errors import ReleaseError, TrainingDataError
 from engine.knowledge import Knowledge
 from engine.recognizers.encoder import EncoderRecognizer
 from training.encoder import import_checkpoint
-from training.encoder.base import BaseModelError
+from training.encoder.base import BaseModelError, load_tokenizer
 
 LABELS = ("T1003.001", "T1086", "T1566")
 TEXTS = ["aora gest lsass memory hinu", "binu", "neti bora mailed attachment ginu kalk umb"]
@@ -53,15 +53,18 @@ def changed(checkpoint: Path, directory: Path, **changes: object) -> Path:
 def test_scores_are_those_of_transformers(
     checkpoint: Path, knowledge: Knowledge, tmp_path: Path
 ) -> None:
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    from transformers import AutoModelForSequenceClassification
 
     imported = import_checkpoint(checkpoint, knowledge, tmp_path, quantize=False)
     recognizer = EncoderRecognizer.load(imported.directory, knowledge, {"zero_shot": False})
-    tokens = AutoTokenizer.from_pretrained(checkpoint)(TEXTS, padding=True, return_tensors="pt")
+    tokenizer = load_tokenizer(str(checkpoint))
+    tokenizer.enable_padding()
+    encoded = tokenizer.encode_batch(TEXTS)
     model = AutoModelForSequenceClassification.from_pretrained(checkpoint).eval()
     with torch.no_grad():
         logits = model(
-            input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]
+            input_ids=torch.tensor([row.ids for row in encoded]),
+            attention_mask=torch.tensor([row.attention_mask for row in encoded]),
         ).logits
     np.testing.assert_allclose(recognizer.score(TEXTS), torch.sigmoid(logits), atol=2e-3)
 
