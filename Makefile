@@ -6,7 +6,7 @@ SHELL := bash
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-EXTRAS := dev,train
+EXTRAS := dev,misp,opencti,train
 REPORT := examples/copper-lantern.pdf
 
 .PHONY: help install demo test lint bench packages report constraints clean
@@ -14,7 +14,7 @@ REPORT := examples/copper-lantern.pdf
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: .venv/.installed-all ## Install everything needed to develop into .venv
+install: .venv/.installed-all .venv-misp/.installed ## Install everything needed to develop
 
 demo: .venv/.installed ## Analyse the example report; write HTML, STIX and a Navigator layer
 	$(BIN)/ttpscribe analyse $(REPORT) --format table --format html --format stix \
@@ -45,7 +45,7 @@ constraints: .venv/.installed ## Pin the newest versions that fit together
 	mv .venv/constraints.tmp constraints.txt
 
 clean: ## Remove the environment and everything made
-	rm -rf .venv demo-output build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	rm -rf .venv .venv-misp demo-output build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 		.import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -59,4 +59,11 @@ clean: ## Remove the environment and everything made
 
 .venv/.installed-all: .venv/.installed
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[$(EXTRAS)]'
+	@touch $@
+
+# The real modules server of MISP, for its tests only; see .ci/misp-modules.txt.
+.venv-misp/.installed: .ci/misp-modules.txt
+	test -x .venv-misp/bin/python || $(PYTHON) -m venv .venv-misp
+	.venv-misp/bin/python -m pip --disable-pip-version-check install --quiet \
+		--requirement .ci/misp-modules.txt
 	@touch $@

@@ -1,0 +1,208 @@
+"""One query from MISP to one answer: parse, read, ask the engine, write."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from engine import __version__
+from engine.errors import TtpscribeError, UsageError
+from engine.knowledge import Knowledge
+from engine.types import Finding
+from misp_module import tags
+from misp_module.analyser import Analyser
+from misp_module.reader import Reader, Source
+from misp_module.request import Request, parse
+from misp_module.settings import Options, Settings
+
+if TYPE_CHECKING:
+    from misp_module.instance import Instance
+    from misp_module.writer import Reading
+
+INFERENCES = 10
+log = logging.getLogger("ttpscribe.answer")
+
+
+class Answerer:
+    """Answers queries.
+
+    Parameters
+    ----------
+    analyser : Analyser
+    settings : callable that returns Settings
+        Called per request, so that a wrong setting is an answer and not the end of the worker.
+    """
+
+    def __init__(self, analyser: Analyser, settings: Callable[[], Settings]) -> None:
+        self._analyser = analyser
+        self._settings = settings
+
+    def warm_up(self) -> dict[str, Any]:
+        """Open what the first answer needs, before it is asked for."""
+        try:
+            from misp_module import writer  # noqa: F401  (PyMISP's import takes a second)
+
+            self.clusters()
+            self._analyser.analyse(self._example(), "balanced", 0)
+        except TtpscribeError as error:
+            log.warning("%s", error)
+        return {}
+
+    def answer(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Answer the body of a ``POST /query``.
+
+        Raises
+        ------
+        TtpscribeError
+            For what the analyst or the admin can mend; the text says how.
+        """
+        settings = self._settings()
+        request = parse(body, settings)
+        reader = Reader(request.options, settings)
+        match request.kind:
+            case "ping":
+                return {"results": self._ping()}
+            case "suggest":
+                return {"results": {"Tag": self._suggest(request, reader)}}
+            case "action":
+                done = self.enrich(self.instance(), request.event, request.options)
+                log.info("event %s: %s", request.event, "; ".join(done))
+                return {"data": True}
+            case "import":
+                sources = [reader.imported(request.data, request.name, request.event)]
+            case "object":
+                sources = reader.object(request.subject)
+            case "attribute":
+                sources = [reader.attribute(request.subject)]
+        options = request.options
+        if request.hover:
+            options = options.model_copy(update={"event_report": False, "tag_event": False})
+        return self.written(sources, options, text=request.kind == "import")
+
+    def check_action(self, body: Mapping[str, Any]) -> None:
+        """Check that a workflow's query can be served at all, without serving it.
+
+        Raises
+        ------
+        UsageError
+            If it names no event, or no instance is set to write it to.
+        """
+        from misp_module.instance import is_set
+
+        settings = self._settings()
+        if not parse(body, settings).event:
+            raise UsageError("The workflow's data names no event: give the action a whole event.")
+        if not is_set(settings):
+            raise UsageError(
+                "ttpscribe has no key to write with: set TTPSCRIBE_MISP_URL and "
+                "TTPSCRIBE_MISP_KEY where misp-modules runs."
+            )
+
+    def written(
+        self,
+        sources: Sequence[Source],
+        options: Options,
+        *,
+        problems: Sequence[str] = (),
+        text: bool = False,
+    ) -> dict[str, Any]:
+        """Analyse documents and return the answer about them."""
+        from misp_module.writer import Writer
+
+        readings = self.readings(sources, options)
+        writer = Writer(Knowledge.load(), self.clusters(), options)
+        return writer.answer(readings, problems=problems, text=text)
+
+    def readings(self, sources: Sequence[Source], options: Options) -> list[Reading]:
+        """Analyse documents."""
+        inferences = INFERENCES if options.inferences else 0
+        return [
+            (
+                source,
+                self._analyser.analyse(source.document, options.operating_point, inferences),
+            )
+            for source in sources
+        ]
+
+    def enrich(self, instance: Instance, event: str, options: Options) -> list[str]:
+        """Read an event of the instance, and write its techniques into it.
+
+        Returns
+        -------
+        list of str
+            What was written, and what could not be, for people.
+        """
+        whole = instance.event(event)
+        sources, problems = Reader(options, self._settings()).event(whole)
+        if not sources:
+            return ["nothing to read", *problems]
+        answer = self.written(sources, options, problems=problems)
+        return [*instance.save(whole, answer["results"]), *problems]
+
+    def instance(self) -> Instance:
+        """Return the MISP instance of the settings.
+
+        Raises
+        ------
+        UsageError
+            If none is set.
+        """
+        from misp_module.instance import connect
+
+        return connect(self._settings())
+
+    def clusters(self) -> tags.Clusters:
+        """Return the tag names of the instance, or the shipped ones where it cannot be asked."""
+        from misp_module.instance import is_set, known_clusters
+
+        settings = self._settings()
+        if is_set(settings):
+            try:
+                return known_clusters(settings)
+            except TtpscribeError as error:
+                log.warning("the names of tags come from pymispgalaxies: %s", error)
+        return tags.shipped()
+
+    def _suggest(self, request: Request, reader: Reader) -> list[dict[str, str]]:
+        from misp_module.verdicts import rejected, tagged
+
+        knowledge, event = Knowledge.load(), request.subject
+        sources, problems = reader.event(event)
+        for problem in problems:
+            log.warning("%s", problem)
+        unwanted = tagged(event, knowledge) | rejected(event, self._audit(event), knowledge)
+        probability: dict[str, float] = {}
+        options = request.options.model_copy(update={"inferences": False})
+        for _, analysis in self.readings(sources, options):
+            found: tuple[Finding, ...] = (*analysis.findings, *analysis.suggestions)
+            for finding in found:
+                known = probability.get(finding.technique, 0.0)
+                probability[finding.technique] = max(known, finding.probability)
+        ranked = sorted(probability, key=lambda technique: (-probability[technique], technique))
+        wanted = [technique for technique in ranked if technique not in unwanted]
+        clusters = self.clusters()
+        return [
+            {"name": clusters.tag(technique, knowledge)} for technique in wanted[: request.limit]
+        ]
+
+    def _audit(self, event: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return what was taken off the event, where the instance can be asked."""
+        from misp_module.instance import is_set
+
+        if not is_set(self._settings()) or not event.get("id"):
+            return []
+        try:
+            return self.instance().removals(str(event["id"]))
+        except TtpscribeError as error:
+            log.warning("removed tags are not known: %s", error)
+            return []
+
+    def _ping(self) -> dict[str, Any]:
+        return {"status": "ok", "version": __version__, "release": self._analyser.release()}
+
+    @staticmethod
+    def _example() -> Any:
+        from engine.documents import from_text
+
+        return from_text("The actor sent a spearphishing e-mail (T1566.001).", "warm-up")

@@ -1,0 +1,76 @@
+"""``ttpscribe misp enrich`` and ``ttpscribe misp backfill``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import click
+
+from engine.errors import TtpscribeError
+from misp_module import settings
+from misp_module.analyser import LocalAnalyser
+from misp_module.answer import Answerer
+from misp_module.settings import Options
+
+
+def _options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option("--tag-event/--no-tag-event", default=True, help="Tag the event too."),
+        click.option("--local-tags", is_flag=True, help="Keep the tags on this instance."),
+        click.option("--fetch-links", is_flag=True, help="Read the pages behind links as well."),
+        click.option(
+            "--inferences/--no-inferences", default=True, help="Infer further techniques."
+        ),
+        click.option(
+            "--operating-point",
+            type=click.Choice(["precise", "balanced", "sensitive"]),
+            help="How sure a technique must be.  [default: the site's]",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.argument("event_ids", nargs=-1, required=True, metavar="EVENT_ID...")
+@_options
+def enrich(event_ids: tuple[str, ...], **chosen: Any) -> int:
+    """Read events of the MISP instance, and write their techniques into them.
+
+    EVENT_ID is the number or the uuid of an event. What is there already, and what an analyst
+    deleted or rejected, is left alone: running it twice changes nothing.
+    """
+    return _enrich(event_ids, chosen)
+
+
+@click.command()
+@click.option("--since", default="30d", show_default=True, help="Changed within: 12h, 7d, a date.")
+@click.option("--limit", type=click.IntRange(min=1), help="Stop after so many events.")
+@_options
+def backfill(since: str, limit: int | None, **chosen: Any) -> int:
+    """Enrich all events that changed within a time."""
+    answerer = _answerer()
+    events = answerer.instance().changed(since)
+    click.echo(f"{len(events)} events changed since {since}.")
+    return _enrich(events[:limit], chosen, answerer)
+
+
+def _enrich(events: Iterable[str], chosen: dict[str, Any], answerer: Answerer | None = None) -> int:
+    answerer = answerer or _answerer()
+    options = Options.parse(chosen, settings.load().operating_point)
+    instance = answerer.instance()
+    failed = 0
+    for event in events:
+        try:
+            told = answerer.enrich(instance, event, options)
+        except TtpscribeError as error:
+            failed = error.exit_code
+            click.echo(f"event {event}: {error}", err=True)
+            continue
+        click.echo(f"event {event}: {'; '.join(told)}")
+    return failed
+
+
+def _answerer() -> Answerer:
+    return Answerer(LocalAnalyser(), settings.load)
