@@ -46,6 +46,7 @@ def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make_base(directory: Path) -> Path:
     import torch
     from tokenizers import BertWordPieceTokenizer
+    from tokenizers.processors import BertProcessing
     from transformers import BertModel, PreTrainedTokenizerFast
 
     generator = np.random.default_rng(0)
@@ -57,6 +58,8 @@ def make_base(directory: Path) -> Path:
     }
     PreTrainedTokenizerFast(tokenizer_object=words._tokenizer, **special).save_pretrained(directory)
     # save_pretrained leaves out the tokens at both ends.
+    ends = [(token, words.token_to_id(token)) for token in ("[SEP]", "[CLS]")]
+    words._tokenizer.post_processor = BertProcessing(*ends)
     words.save(str(directory / "tokenizer.json"))
     torch.manual_seed(0)
     BertModel(tiny_config(), add_pooling_layer=False).save_pretrained(directory)
