@@ -53,7 +53,10 @@ def small_label_set(n_documents: int = 30, seed: int = 1) -> LabelSet:
         name = f"doc-{number:02d}"
         shown = choice.sample(sorted(PHRASES), k=choice.randint(1, 3))
         lines: list[tuple[str, frozenset[str]]] = [
-            (f"{choice.choice(ACTORS)} {choice.choice(PHRASES[technique])}.", frozenset([technique]))
+            (
+                f"{choice.choice(ACTORS)} {choice.choice(PHRASES[technique])}.",
+                frozenset([technique]),
+            )
             for technique in shown
             for _ in range(choice.randint(1, 2))
         ]

@@ -127,11 +127,14 @@ def _logistic(
         np.float64
     )
     truth = np.concatenate([part[use] for part, use in zip(shown, usable, strict=True)])
-    if not 0 < truth.sum() < truth.size:
+    if not truth.any():
         raise TrainingDataError(
             "The labelled documents show none of the techniques that the recognizers found in "
             "them, so nothing can be calibrated. Check that labels and texts belong together."
         )
+    if truth.all():
+        # Nothing false was even considered: every candidate is as likely as all together.
+        return Logistic(tuple(names), np.zeros(len(names)), float(np.log(truth.size + 1)))
     mean, spread = rows.mean(axis=0), rows.std(axis=0)
     constant = spread == 0
     spread[constant] = 1.0
