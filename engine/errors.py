@@ -43,3 +43,9 @@ class TrainingDataError(TtpscribeError):
     """Training data cannot be read or cannot be learned from."""
 
     exit_code = 6
+
+
+class LedgerError(TtpscribeError):
+    """The ledger cannot be opened, read or written: locked, full, unreachable, too new."""
+
+    exit_code = 7

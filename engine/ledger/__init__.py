@@ -1,0 +1,32 @@
+"""What was read, what was written where, and what analysts made of it.
+
+>>> with Ledger.open("sqlite:///ledger.sqlite") as ledger:  # doctest: +SKIP
+...     ledger.current_verdicts("opencti", report)
+"""
+
+from engine.errors import LedgerError
+from engine.ledger.journal import Claim, Entry, Journal, LeaseLostError
+from engine.ledger.ledger import Ledger
+from engine.ledger.records import (
+    Enrichment,
+    Observation,
+    OwnFile,
+    Verdict,
+    Written,
+    text_digest,
+)
+
+__all__ = [
+    "Claim",
+    "Enrichment",
+    "Entry",
+    "Journal",
+    "LeaseLostError",
+    "Ledger",
+    "LedgerError",
+    "Observation",
+    "OwnFile",
+    "Verdict",
+    "Written",
+    "text_digest",
+]
