@@ -49,7 +49,7 @@ class UserKnnSettings(RecommenderSettings):
 class UserKnn(RecommenderModel[UserKnnSettings]):
     """Votes of the nearest reports, weighted by similarity.
 
-    Keeps the training matrix: one recommendation costs O(nnz).
+    Keeps the training matrix; one recommendation looks at the rows that share a technique.
 
     Attributes
     ----------
@@ -94,55 +94,68 @@ class UserKnn(RecommenderModel[UserKnnSettings]):
         self._prepare()
 
     def _prepare(self) -> None:
+        n_rows, n_techniques = len(self.importance_), len(self.techniques_)
         self._rarity: Floats = self.rarity_**self.settings.rarity
-        lengths = np.bincount(
-            self.row_of_, weights=self._rarity[self.indices_], minlength=len(self.importance_)
-        )
+        lengths = np.bincount(self.row_of_, weights=self._rarity[self.indices_], minlength=n_rows)
         self._lengths = np.maximum(lengths, 1e-9) ** -self.settings.length
+        # Where the entries of a row begin, and the rows of each technique, so that one answer
+        # touches only the rows that share something and the entries of the nearest.
+        self._row_starts = np.searchsorted(self.row_of_, np.arange(n_rows + 1))
+        by_technique = np.argsort(self.indices_, kind="stable")
+        self._rows_with = self.row_of_[by_technique]
+        self._technique_starts = np.searchsorted(
+            self.indices_[by_technique], np.arange(n_techniques + 1)
+        )
 
     def _similarity(self, x: Floats) -> NDArray[np.float64]:
         """Similarity to every row of the matrix, shape (n_rows,)."""
-        weighted = x * self._rarity
+        known = np.flatnonzero(x)
+        weighted = (x * self._rarity)[known]
+        entries, count = _ranges(self._technique_starts, known)
         shared = np.bincount(
-            self.row_of_, weights=weighted[self.indices_], minlength=len(self.importance_)
+            self._rows_with[entries],
+            weights=np.repeat(weighted, count),
+            minlength=len(self.importance_),
         )
         own = max(float(weighted.sum()), 1e-9) ** (self.settings.length - 1)
         similarity: NDArray[np.float64] = shared * self._lengths * own
         return similarity
 
-    def _votes(self, x: Floats) -> NDArray[np.float64]:
-        votes = self._similarity(x) ** self.settings.sharpness * self.importance_
+    def _votes(self, x: Floats) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """Return the nearest rows and what the vote of each counts."""
+        similarity = self._similarity(x)
+        rows = np.flatnonzero(similarity)
+        votes = similarity[rows] ** self.settings.sharpness * self.importance_[rows]
         if self.settings.neighbours < len(votes):
             cut = np.partition(votes, -self.settings.neighbours)[-self.settings.neighbours]
-            votes[votes < cut] = 0.0
+            rows, votes = rows[votes >= cut], votes[votes >= cut]
         # The scale says nothing; this one keeps scores of long and short reports comparable.
-        return votes / max(float(votes.sum()), 1e-12)
+        return rows, votes / max(float(votes.sum()), 1e-12)
 
     def _score(self, X: Floats) -> Floats:
         scores = np.empty_like(X)
         for row, x in zip(scores, X, strict=True):
+            nearest, votes = self._votes(x)
+            entries, count = _ranges(self._row_starts, nearest)
             row[:] = np.bincount(
-                self.indices_, weights=self._votes(x)[self.row_of_], minlength=X.shape[1]
+                self.indices_[entries], weights=np.repeat(votes, count), minlength=X.shape[1]
             )
         return scores
 
     def _contributions(self, x: Floats, items: NDArray[np.intp]) -> Floats:
         # A neighbour's vote is shared among the observed techniques as its similarity is.
         known = np.flatnonzero(x)
-        votes = self._votes(x)
-        asked = np.flatnonzero(votes)
-        rows = self._dense(asked)
+        nearest, votes = self._votes(x)
+        rows = self._dense(nearest)
         shares: NDArray[Any] = rows[:, known] * (x * self._rarity)[known]
         shares /= np.maximum(shares.sum(axis=1, keepdims=True), 1e-12)
-        parts: Floats = (rows[:, items].T * votes[asked]) @ shares
+        parts: Floats = (rows[:, items].T * votes) @ shares
         return parts.astype(np.float32)
 
     def _dense(self, rows: NDArray[np.intp]) -> Floats:
         dense = np.zeros((len(rows), len(self.techniques_)), dtype=np.float32)
-        place = np.full(len(self.importance_), -1)
-        place[rows] = np.arange(len(rows))
-        where = place[self.row_of_]
-        dense[where[where >= 0], self.indices_[where >= 0]] = 1.0
+        entries, count = _ranges(self._row_starts, rows)
+        dense[np.repeat(np.arange(len(rows)), count), self.indices_[entries]] = 1.0
         return dense
 
     def similar(
@@ -210,3 +223,12 @@ class UserKnn(RecommenderModel[UserKnnSettings]):
             raise ValueError("an entry of the matrix outside its columns")
         if self.row_of_.size and self.row_of_.max() >= len(self.importance_):
             raise ValueError("an entry of the matrix outside its rows")
+
+
+def _ranges(
+    starts: NDArray[np.intp], chosen: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the places from ``starts[i]`` to ``starts[i + 1]`` of all i chosen, and how many."""
+    count = starts[chosen + 1] - starts[chosen]
+    begin = np.repeat(starts[chosen] - np.cumsum(count) + count, count)
+    return begin + np.arange(len(begin)), count
