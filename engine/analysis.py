@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Self
 
 from engine.errors import UsageError
-from engine.types import Analysis, Document, Inference
+from engine.types import Analysis, Document, Finding, Inference
 
 if TYPE_CHECKING:
     from engine.documents import Limits
     from engine.fusion import Fusion
     from engine.knowledge import Knowledge
     from engine.recognizers import Recognizer
+    from engine.recommenders.base import Recommender
     from engine.releases import OperatingPoint, Release
 
 DEFAULT_POINT = "balanced"
@@ -28,8 +30,9 @@ DEFAULT_INFERENCES = 10
 class Engine:
     """Analyses documents with one release.
 
-    Nothing in it changes once it is opened, so threads may share it. To follow the champion,
-    compare ``ReleaseStore().champion_name()`` with ``engine.release.name`` and open anew.
+    Threads may share it: nothing that an answer depends on changes once it is opened. To follow
+    the champion, compare ``ReleaseStore().champion_name()`` with ``engine.release.name`` and
+    open anew.
 
     Parameters
     ----------
@@ -50,6 +53,8 @@ class Engine:
         self.recognizers = tuple(recognizers)
         self.fusion = fusion
         self.knowledge = knowledge
+        self._recommenders: dict[str, Recommender] = {}
+        self._lock = Lock()
 
     @classmethod
     def open(
@@ -129,7 +134,6 @@ class Engine:
         recognitions = [recognizer.recognize(document) for recognizer in self.recognizers]
         scores = self.fusion.score(document, recognitions)
         selection = select(document, scores, recognitions, self.fusion, point)
-        observed = {finding.technique: finding.probability for finding in selection.findings}
         return Analysis(
             document=document,
             findings=selection.findings,
@@ -139,26 +143,62 @@ class Engine:
             release=self.release.name,
             operating_point=operating_point,
             attack_version=self.knowledge.version,
-            inferences=self.infer(observed, inferences) if observed and inferences else (),
+            inferences=self._beside(selection.findings, selection.suggestions, inferences),
             warnings=document.warnings,
         )
 
     def infer(
         self, observed: Mapping[str, float], k: int, recommender: str | None = None
     ) -> tuple[Inference, ...]:
-        """Rank the techniques that are likely beside the observed ones; none if it cannot.
+        """Rank the techniques that are likely beside the observed ones.
 
         Parameters
         ----------
         observed : mapping from technique to float
             The probability of each.
         k : int
-            How many to return.
+            How many to return at most.
         recommender : str, optional
             Name of one in the release, instead of its default.
+
+        Returns
+        -------
+        tuple of Inference
+            Best first; none where the release has no recommender.
+
+        Raises
+        ------
+        UsageError
+            If the release has no recommender of that name.
+        ReleaseError
+            If a file of it is damaged.
         """
-        del observed, k, recommender
-        return ()
+        from engine.recommenders.inferring import infer
+
+        name = recommender or self.release.manifest.default_recommender
+        if name is None:
+            return ()
+        return infer(self._recommender(name), observed, self.knowledge, k=k)
+
+    def _recommender(self, name: str) -> Recommender:
+        """Return a recommender of the release, loaded when it is first asked for."""
+        from engine.recommenders.serving import load_recommender
+
+        with self._lock:
+            if name not in self._recommenders:
+                self._recommenders[name] = load_recommender(self.release, name)
+            return self._recommenders[name]
+
+    def _beside(
+        self, findings: Sequence[Finding], suggestions: Sequence[Finding], k: int
+    ) -> tuple[Inference, ...]:
+        """Infer from the findings; what is suggested already is no inference."""
+        observed = {finding.technique: finding.probability for finding in findings}
+        if not observed or not k:
+            return ()
+        suggested = {suggestion.technique for suggestion in suggestions}
+        ranked = self.infer(observed, k + len(suggested))
+        return tuple(one for one in ranked if one.technique not in suggested)[:k]
 
     def _point(self, name: str, threshold: float | None) -> OperatingPoint:
         point = self.release.manifest.operating_point(name)

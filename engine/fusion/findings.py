@@ -96,14 +96,20 @@ class _Evidence:
         recognitions: Mapping[str, Recognition],
         fusion: Fusion,
     ) -> None:
+        pairs = scores.sentences
         self.document = document
         self.scores = scores
         self.recognitions = recognitions
         self.fusion = fusion
-        self.probabilities = _with_explicit(scores)
-        order = np.lexsort((-self.probabilities, scores.sentences.columns))
-        self.order = order
-        self.columns = scores.sentences.columns[order]
+        # By recognizer, its own score of each candidate pair.
+        self.own = {
+            name: np.asarray(aligned.sentences[pairs.rows, pairs.columns]).ravel()
+            for name, aligned in scores.aligned.items()
+        }
+        # As evidence, a printed name or id counts whatever the models make of the sentence.
+        self.probabilities = np.maximum(scores.probabilities, self.own.get(EXPLICIT, 0))
+        self.order = np.lexsort((-self.probabilities, pairs.columns))
+        self.columns = pairs.columns[self.order]
 
     def of(self, technique: str) -> tuple[Evidence, ...]:
         column = self.fusion.space.column[technique]
@@ -119,44 +125,29 @@ class _Evidence:
                 break
             row = int(self.scores.sentences.rows[place])
             if row not in found:
-                found[row] = self._at(row, int(self.scores.sentences.columns[place]), probability)
+                found[row] = self._at(int(place), probability)
         return tuple(found.values())
 
     def _places(self, column: int) -> NDArray[np.int64]:
         begin, end = np.searchsorted(self.columns, [column, column + 1])
         return self.order[begin:end]
 
-    def _at(self, row: int, column: int, probability: float) -> Evidence:
-        sentence = self.document.sentences[row]
-        technique = self.fusion.space.techniques[column]
-        own = {
-            name: float(aligned.sentences[row, column])
-            for name, aligned in self.scores.aligned.items()
-        }
+    def _at(self, place: int, probability: float) -> Evidence:
+        sentence = self.document.sentences[int(self.scores.sentences.rows[place])]
+        technique = self.fusion.space.techniques[self.scores.sentences.columns[place]]
+        own = {name: float(scores[place]) for name, scores in self.own.items()}
         # Where the text names the technique, that is the reason a reader wants to see.
         recognizer = EXPLICIT if own.get(EXPLICIT, 0) > 0 else max(own, key=lambda n: own[n])
-        recognition = self.recognitions[recognizer]
-        start, end = recognition.spans.get((row, technique), (sentence.start, sentence.end))
         return Evidence(
-            sentence=row,
-            start=start,
-            end=end,
-            text=self.document.text[start:end] if recognizer != EXPLICIT else sentence.text,
+            sentence=sentence.index,
+            start=sentence.start,
+            end=sentence.end,
+            text=sentence.text,
             recognizer=recognizer,
             probability=probability,
             page=sentence.page,
-            note=recognition.notes.get(technique),
+            note=self.recognitions[recognizer].notes.get(technique),
         )
-
-
-def _with_explicit(scores: Scores) -> NDArray[np.float32]:
-    """Return the probabilities of the sentences, as evidence: a printed name or id counts."""
-    if EXPLICIT not in scores.aligned or not scores.aligned[EXPLICIT].sentences.nnz:
-        return scores.probabilities
-    pairs = scores.sentences
-    named = scores.aligned[EXPLICIT].sentences[pairs.rows, pairs.columns]
-    best: NDArray[np.float32] = np.maximum(scores.probabilities, np.asarray(named).ravel())
-    return best
 
 
 def _tactics(scores: Mapping[str, float], fusion: Fusion) -> tuple[TacticScore, ...]:
