@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,13 +16,20 @@ from engine.errors import ReleaseError
 from engine.recognizers.encoder import MODEL, TOKENIZER
 from engine.recognizers.encoder_description import DESCRIPTION, EncoderDescription
 from engine.recognizers.onnx_encoder import OnnxEncoder
+from engine.recognizers.prototypes import Prototypes, ZeroShotCalibration
+from training.encoder.descriptions import DESCRIPTIONS, describe, examples_of_use
 from training.encoder.export import export
-from training.encoder.zero_shot import make_prototypes
+from training.encoder.zero_shot import calibrate_zero_shot, make_prototypes
 from training.progress import NO_STEPS, Steps
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from torch.nn import Module
+
+    from engine.knowledge import Knowledge
+    from training.labels import LabelSet
+
+log = logging.getLogger(__name__)
 
 FOLDER = "recognizers/encoder"
 
@@ -47,8 +56,8 @@ def write_artefact(
     served: Module,
     tokenizer: Tokenizer,
     description: EncoderDescription,
-    descriptions: Mapping[str, str],
-    examples: Mapping[str, Sequence[str]],
+    labels: LabelSet,
+    knowledge: Knowledge,
     *,
     quantize: bool = True,
     steps: Steps = NO_STEPS,
@@ -63,8 +72,10 @@ def write_artefact(
         Takes ids and mask, returns logits and embedding.
     tokenizer : Tokenizer
     description : EncoderDescription
-    descriptions, examples : mapping
-        Texts of techniques, for the zero-shot prototypes.
+    labels : LabelSet
+        Descriptions, examples and labelled texts, for zero-shot; without enough of them the
+        encoder gets no prototypes.
+    knowledge : Knowledge
     quantize : bool
         Whether to store 8-bit weights.
     steps : Steps
@@ -77,11 +88,34 @@ def write_artefact(
         directory / MODEL, directory / TOKENIZER, max_tokens=description.max_tokens
     )
 
-    def embed(texts: Sequence[str]) -> NDArray[np.float32]:
-        return encoder.encode(texts)[1]
-
     with steps.step("Embed the descriptions of techniques", 1):
-        make_prototypes(descriptions, examples, description.labels, embed).save(directory)
+        prototypes = _prototypes(encoder, description.labels, labels, knowledge)
+        if prototypes is None:
+            log.warning("Too few labelled texts to calibrate zero-shot: it is left out.")
+        else:
+            prototypes.save(directory)
     # Last: the folder is complete when this file is there.
     text = json.dumps(description.model_dump(mode="json"), indent=1, sort_keys=True)
     (directory / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
+
+
+def _prototypes(
+    encoder: OnnxEncoder, learned: Sequence[str], labels: LabelSet, knowledge: Knowledge
+) -> Prototypes | None:
+    def embed(texts: Sequence[str]) -> NDArray[np.float32]:
+        return encoder.encode(texts)[1]
+
+    examples = examples_of_use(labels)
+    descriptions = describe(labels, knowledge)
+    rough = make_prototypes(
+        descriptions, examples, learned, embed, ZeroShotCalibration(slope=1, offset=0)
+    )
+    used = {text for texts in examples.values() for text in texts}
+    others = [
+        example
+        for example in labels.examples
+        if example.source != DESCRIPTIONS and example.text not in used
+    ]
+    rivals = sorted(technique for technique in descriptions if technique in set(learned))
+    calibration = calibrate_zero_shot(rough, rivals, others, embed)
+    return None if calibration is None else replace(rough, calibration=calibration)

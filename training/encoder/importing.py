@@ -13,7 +13,6 @@ from engine.errors import TrainingDataError
 from engine.recognizers.encoder_description import EncoderDescription
 from training.encoder.artefact import folder_of, write_artefact
 from training.encoder.base import BaseModelError, load_tokenizer, quiet, require_torch
-from training.encoder.descriptions import describe, examples_of_use
 from training.labels import TRAM50_V13, LabelSet
 from training.progress import NO_STEPS, Steps
 
@@ -83,7 +82,7 @@ def import_checkpoint(
     quantize : bool
         Whether to store 8-bit weights.
     texts : LabelSet, optional
-        Descriptions and examples for zero-shot.
+        Descriptions and labelled texts for zero-shot; without them there is none.
     steps : Steps
 
     Raises
@@ -113,14 +112,13 @@ def import_checkpoint(
         base=f"imported from {checkpoint.name}",
         figures={"labels_mapped": mapped, "labels_dropped": list(dropped)},
     )
-    source = texts if texts is not None else LabelSet()
     write_artefact(
         directory,
         ServedSequenceClassifier(model),
         load_tokenizer(tokenizer or str(checkpoint)),
         description,
-        describe(source, knowledge),
-        examples_of_use(source),
+        texts if texts is not None else LabelSet(),
+        knowledge,
         quantize=quantize,
         steps=steps,
     )

@@ -17,7 +17,7 @@ from engine.types import Recognition
 from training.encoder.artefact import folder_of, write_artefact
 from training.encoder.base import require_torch
 from training.encoder.calibrate import calibrate
-from training.encoder.descriptions import describe, examples_of_use
+from training.encoder.descriptions import describe
 from training.encoder.measure import best_f1, f1_at
 from training.encoder.settings import EncoderTrainingSettings
 from training.labels import LabelledDocument, LabelSet
@@ -151,8 +151,8 @@ def train_encoder(
         Served(stages.model),
         stages.tokenizer,
         description,
-        descriptions,
-        examples_of_use(labels),
+        labels,
+        knowledge,
         quantize=figures["quantization_loss"] <= LARGEST_QUANTIZATION_LOSS,
         steps=steps,
     )

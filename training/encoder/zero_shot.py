@@ -1,19 +1,34 @@
-"""Make the prototypes of techniques that have no classifier."""
+"""Make the prototypes of techniques that have no classifier, and calibrate them.
+
+The calibration plays the case through on techniques that do have labels: some of them are taken
+for unknown, and labelled texts tell how often the likeliest of the unknown ones is right.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.recognizers.prototypes import Prototypes, ZeroShotCalibration
 
+if TYPE_CHECKING:
+    from training.labels import Example
+
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 
-# Fitted on techniques that were held out from the training, over the sentences of expert-labelled
-# texts and of reports that show none of them; docs/models/encoder.md has the measurement.
-CALIBRATION = ZeroShotCalibration(slope=14.1, rival_slope=-4.8, offset=-8.7, ceiling=0.5)
+# Every so manieth technique is taken for unknown.
+EVERY = 3
+# Texts to calibrate with, of either kind; more make no difference.
+MOST_TEXTS = 2000
+LEAST_HITS = 20
+# Of the sentences of reports, so many show a technique without a classifier (TRAM2: 1 in 200).
+PRIOR = 0.005
+# The techniques that are only taken for unknown did shape the encoder, those that are unknown did
+# not. On techniques held out from the training, odds were lower by this factor (logarithm).
+DISCOUNT = 0.7
 
 
 def make_prototypes(
@@ -21,7 +36,7 @@ def make_prototypes(
     examples: Mapping[str, Sequence[str]],
     learned: Collection[str],
     embed: Embed,
-    calibration: ZeroShotCalibration = CALIBRATION,
+    calibration: ZeroShotCalibration,
 ) -> Prototypes:
     """Embed descriptions and examples of use, one vector a technique.
 
@@ -41,10 +56,9 @@ def make_prototypes(
     vectors = embed([descriptions[technique] for technique in techniques]).copy()
     used = [technique for technique in techniques if examples.get(technique)]
     if used:
-        texts = [text for technique in used for text in examples[technique]]
-        embedded = embed(texts)
-        begin = 0
+        embedded = embed([text for technique in used for text in examples[technique]])
         row = {technique: number for number, technique in enumerate(techniques)}
+        begin = 0
         for technique in used:
             end = begin + len(examples[technique])
             # Half the description, half the examples, however many there are.
@@ -54,6 +68,66 @@ def make_prototypes(
     known = np.array([technique in learned for technique in techniques], dtype=bool)
     found = tuple(technique for technique in techniques if technique not in learned)
     return Prototypes(found, vectors[~known], vectors[known], calibration)
+
+
+def calibrate_zero_shot(
+    prototypes: Prototypes,
+    learned: Sequence[str],
+    texts: Sequence[Example],
+    embed: Embed,
+) -> ZeroShotCalibration | None:
+    """Fit how likeness becomes a probability.
+
+    Parameters
+    ----------
+    prototypes : Prototypes
+        Not yet calibrated.
+    learned : sequence of str
+        The techniques of ``prototypes.rivals``, in their order.
+    texts : sequence of Example
+        Labelled texts that are no examples of use, and sentences that show nothing.
+    embed : callable
+
+    Returns
+    -------
+    ZeroShotCalibration or None
+        None where the texts are too few to tell.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    taken = np.arange(len(learned)) % EVERY == 0
+    hidden = {technique for technique, is_taken in zip(learned, taken, strict=True) if is_taken}
+    chosen = _some(texts, lambda e: bool(hidden & e.techniques)) + _some(
+        texts, lambda e: not hidden & e.techniques
+    )
+    if not chosen:
+        return None
+    unknown = np.concatenate([prototypes.vectors, prototypes.rivals[taken]])
+    names = [*prototypes.techniques, *(t for t in learned if t in hidden)]
+    embedded = embed([example.text for example in chosen])
+    likeness = embedded @ unknown.T
+    best = likeness.argmax(axis=1)
+    rival = (embedded @ prototypes.rivals[~taken].T).max(axis=1, initial=-1)
+    hits = np.array(
+        [names[b] in example.techniques for b, example in zip(best, chosen, strict=True)]
+    )
+    if min(hits.sum(), (~hits).sum()) < LEAST_HITS:
+        return None
+    features = np.stack([likeness[np.arange(len(best)), best], rival], axis=1)
+    weights = np.where(hits, PRIOR / hits.mean(), (1 - PRIOR) / (~hits).mean())
+    fitted = LogisticRegression(C=1e3).fit(features, hits, sample_weight=weights)
+    slope, rival_slope = (float(value) for value in fitted.coef_[0])
+    if slope <= 0:
+        return None
+    return ZeroShotCalibration(
+        slope=slope, rival_slope=rival_slope, offset=float(fitted.intercept_[0]) - DISCOUNT
+    )
+
+
+def _some(texts: Sequence[Example], wanted: Callable[[Example], bool]) -> list[Example]:
+    found = [example for example in texts if wanted(example)]
+    step = max(1, len(found) // MOST_TEXTS)
+    return found[::step][:MOST_TEXTS]
 
 
 def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

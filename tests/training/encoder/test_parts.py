@@ -7,12 +7,13 @@ import pytest
 import torch
 
 from engine.knowledge import Knowledge
+from engine.recognizers.prototypes import Prototypes, ZeroShotCalibration
 from training.encoder.calibrate import calibrate
 from training.encoder.data import batches
 from training.encoder.descriptions import describe, examples_of_use
 from training.encoder.loss import alignment, weighted_cross_entropy
 from training.encoder.measure import best_f1, f1_at
-from training.encoder.zero_shot import make_prototypes
+from training.encoder.zero_shot import calibrate_zero_shot, make_prototypes
 from training.labels import Example, LabelSet
 
 
@@ -98,8 +99,43 @@ def test_prototypes_weigh_description_and_examples_alike() -> None:
         return np.array([axes[text] for text in texts], dtype=np.float32)
 
     made = make_prototypes(
-        {"T1001": "d1", "T1002": "d2"}, {"T1001": ["e", "e", "e"]}, {"T1002"}, embed
+        {"T1001": "d1", "T1002": "d2"},
+        {"T1001": ["e", "e", "e"]},
+        {"T1002"},
+        embed,
+        ZeroShotCalibration(slope=1, offset=0),
     )
     assert made.techniques == ("T1001",)
     np.testing.assert_allclose(made.vectors[0], [0.5**0.5, 0, 0.5**0.5], atol=1e-6)
     np.testing.assert_allclose(made.rivals[0], [0, 1, 0], atol=1e-6)
+
+
+def _learned_prototypes(size: int = 9) -> tuple[Prototypes, list[str]]:
+    how = ZeroShotCalibration(slope=1, offset=0)
+    rivals = np.eye(size, dtype=np.float32)
+    return Prototypes((), rivals[:0], rivals, how), [f"T10{n:02}" for n in range(size)]
+
+
+def test_zero_shot_trusts_likeness_as_far_as_labels_bear_it_out() -> None:
+    prototypes, learned = _learned_prototypes()
+    generator = np.random.default_rng(0)
+    noise = generator.normal(0, 0.15, (600, 9)).astype(np.float32)
+    # Half of the texts are near the technique that they show; the others show nothing.
+    shown = [n % 9 if n < 300 else None for n in range(600)]
+    for row, technique in enumerate(shown):
+        if technique is not None:
+            noise[row, technique] += 1
+    noise /= np.linalg.norm(noise, axis=1, keepdims=True)
+    texts = [
+        Example(str(row), frozenset() if t is None else frozenset({learned[t]}), str(row))
+        for row, t in enumerate(shown)
+    ]
+
+    def embed(asked):
+        return noise[[int(text) for text in asked]]
+
+    found = calibrate_zero_shot(prototypes, learned, texts, embed)
+    assert found is not None
+    assert found.slope > 0 > found.offset
+    assert calibrate_zero_shot(prototypes, learned, texts[:10], embed) is None
+    assert calibrate_zero_shot(prototypes, learned, [], embed) is None

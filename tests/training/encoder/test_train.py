@@ -83,13 +83,8 @@ def test_figures_say_what_quantization_and_skipping_cost(trained):
 
 def test_checkpoints_are_gone_and_only_release_files_stay(trained):
     files = {p.name for p in trained.directory.parent.parent.rglob("*") if p.is_file()}
-    assert files == {
-        "model.onnx",
-        "tokenizer.json",
-        "encoder.json",
-        "prototypes.safetensors",
-        "prototypes.json",
-    }
+    needed = {"model.onnx", "tokenizer.json", "encoder.json"}
+    assert needed <= files <= needed | {"prototypes.safetensors", "prototypes.json"}
 
 
 def test_a_release_is_not_written_over(trained, labels, knowledge, tiny_base):
