@@ -199,7 +199,7 @@ def _evidence(document: Document, finding: Finding) -> str:
 
 
 def _object(name: str, scope: str, comment: str) -> MISPObject:
-    element = MISPObject(name, strict=True)
+    element = MISPObject(name, strict=True, standalone=False)
     element.uuid = str(uuid5(NAMESPACE, scope))
     element.comment = comment
     element.distribution = INHERIT
