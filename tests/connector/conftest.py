@@ -7,11 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from connector_rig import Rig
 from opencti_double import INSTALL_HINT, OpenCTIDouble, RabbitMQ, Worker, find_server
 from opencti_double.probe import Probe
 from opencti_double.recorded_day import create_report, import_twice
 from opencti_double.replay import Replay
 from opencti_double.story import Story, tell
+
+from connector.analyser import LocalAnalyser
+from engine import Engine
 
 # pika tells at length of connections that a test takes away on purpose.
 logging.getLogger("pika").setLevel(logging.CRITICAL)
@@ -87,3 +91,26 @@ def imported(platform: OpenCTIDouble, worker: Worker, day: Replay) -> Replay:
     """The recordings, on a platform after the two recorded imports."""
     import_twice(platform, worker, day)
     return day
+
+
+@pytest.fixture(scope="session")
+def analyser() -> LocalAnalyser:
+    """The shipped release, opened once for all tests in this process."""
+    return LocalAnalyser(Engine.open())
+
+
+@pytest.fixture
+def rig(platform: OpenCTIDouble, analyser: LocalAnalyser, tmp_path: Path) -> Iterator[Rig]:
+    """A connector to set up, with a ledger of its own."""
+    made = Rig(platform, f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    made.analyser = analyser
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def serving(rig: Rig, worker: Worker) -> Rig:
+    """A connector that serves the queue, and the worker at work."""
+    worker.start()
+    rig.serve()
+    return rig

@@ -1,0 +1,149 @@
+"""``ttpscribe connector``: run, check, enrich, backfill."""
+
+from __future__ import annotations
+
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from connector.errors import ConnectorError
+
+if TYPE_CHECKING:
+    from connector.connector import Connector
+    from connector.settings import Settings
+
+FAILED = ConnectorError.exit_code
+_COLOURS = {"ok": "green", "warning": "yellow", "failed": "red"}
+
+EPILOG = """\b
+Examples:
+  ttpscribe connector check
+  ttpscribe connector run
+  ttpscribe connector enrich f8dd73c0-736d-4d58-97a2-82029806ed4d
+  ttpscribe connector backfill --since 2026-01-01 --label apt --per-minute 20
+"""
+
+
+@click.group(epilog=EPILOG)
+@click.option(
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A config.yml. Environment variables go before it.",
+)
+@click.pass_context
+def connector(ctx: click.Context, config: Path | None) -> None:
+    """Enrich reports in OpenCTI."""
+    ctx.obj = config
+
+
+@connector.command()
+@click.pass_obj
+def run(config: Path | None) -> None:
+    """Serve OpenCTI until ended by a signal."""
+    _open(_load(config)).run()
+
+
+@connector.command()
+@click.pass_obj
+def check(config: Path | None) -> int:
+    """Look whether everything is there, a line for each part.
+
+    Ends with code 20 if something fails.
+    """
+    from connector.check import check as look
+
+    failed = False
+    for line in look(_load(config)):
+        state = click.style(f"{line.state:<8}", fg=_COLOURS[line.state])
+        click.echo(f"{state}{line.part:<10}{line.says}")
+        failed |= line.state == "failed"
+    return FAILED if failed else 0
+
+
+@connector.command()
+@click.argument("report_id")
+@click.pass_obj
+def enrich(config: Path | None, report_id: str) -> int:
+    """Enrich one report now, without the queue.
+
+    REPORT_ID is its id in OpenCTI, or its STIX id.
+    """
+    from connector import orders
+
+    opened = _open(_load(config))
+    outcome = orders.enrich(opened, orders.find(opened.platform, report_id))
+    click.echo(outcome.message, err=outcome.failed)
+    return FAILED if outcome.failed else 0
+
+
+@connector.command()
+@click.option(
+    "--since",
+    type=click.DateTime(),
+    required=True,
+    help="Reports that came into OpenCTI since then (UTC).",
+)
+@click.option("--label", help="Only reports that carry this label.")
+@click.option(
+    "--per-minute",
+    type=click.IntRange(min=1),
+    default=60,
+    show_default=True,
+    help="How many reports a minute at most.",
+)
+@click.pass_obj
+def backfill(config: Path | None, since: datetime, label: str | None, per_minute: int) -> int:
+    """Enrich all reports of the scope.
+
+    Called again, it goes on where it was interrupted; after a new release it begins anew.
+    """
+    from connector import orders
+
+    settings = _load(config)
+    opened = _open(settings)
+    moment = since.replace(tzinfo=UTC).isoformat().replace("+00:00", "Z")
+    release = opened.analyser.follow_champion()
+    series = f"backfill {moment} {label or ''} {release}"
+    listed = [
+        each
+        for kind in settings.connector.scope
+        for each in orders.reports(opened.platform, kind, moment, label)
+    ]
+    done = before = 0
+    failures: list[str] = []
+    with click.progressbar(listed, label="Enriching", file=sys.stderr) as bar:
+        for report in bar:
+            begun = time.monotonic()
+            outcome = orders.enrich_once(opened, report, series)
+            if outcome is None:
+                before += 1
+                continue
+            if outcome.failed:
+                failures.append(f"{report.name}: {outcome.message}")
+            else:
+                done += 1
+            time.sleep(max(0.0, 60 / per_minute - (time.monotonic() - begun)))
+    click.echo(f"{done} enriched, {len(failures)} failed, {before} done before.")
+    for failure in failures:
+        click.echo(failure, err=True)
+    return FAILED if failures else 0
+
+
+def _load(config: Path | None) -> Settings:
+    try:
+        from connector.settings import Settings
+    except ImportError as error:  # pragma: no cover
+        raise ConnectorError(
+            f"{error.name} is missing. Install it: pip install 'ttpscribe[opencti]'"
+        ) from error
+    return Settings.load(config)
+
+
+def _open(settings: Settings) -> Connector:
+    from connector.connector import Connector
+
+    return Connector.open(settings)

@@ -1,0 +1,350 @@
+"""The connector: takes messages, has them enriched, says in the work how it ended."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from pycti import OpenCTIConnectorHelper
+
+from connector import playbook
+from connector.analyser import Analyser, LocalAnalyser
+from connector.enrichment import Enrichment, Order
+from connector.errors import OutOfScope, Unavailable
+from connector.memory import PLATFORM
+from connector.platform import FIRST_WAIT, LONGEST_WAIT, Platform
+from connector.queue import JournalledQueue
+from engine.errors import TtpscribeError
+
+if TYPE_CHECKING:
+    from connector.settings import Settings
+    from engine.ledger import Claim, Journal, Ledger
+
+log = logging.getLogger(__name__)
+
+NOT_REACHABLE = (
+    "OpenCTI at {url} cannot be used: {reason} Check OPENCTI_URL and OPENCTI_TOKEN, or run: "
+    "ttpscribe connector check"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an enrichment ended: what the work says."""
+
+    message: str
+    failed: bool = False
+
+
+class Connector:
+    """Runs enrichments for OpenCTI; one at a time in a process.
+
+    Parameters
+    ----------
+    settings : Settings
+    helper : OpenCTIConnectorHelper
+        Registered with the platform.
+    ledger : Ledger
+    analyser : Analyser, optional
+        Without one, the engine in this process.
+    at : callable, optional
+        Called with the name of every step of an enrichment; see `connector.enrichment`.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        helper: Any,
+        ledger: Ledger,
+        analyser: Analyser | None = None,
+        at: Callable[[str], None] = lambda _step: None,
+    ) -> None:
+        ours = settings.ttpscribe
+        self.settings = settings
+        self.helper = helper
+        self.ledger = ledger
+        self.analyser = analyser or LocalAnalyser()
+        self.at = at
+        self.platform = Platform(helper.api, ours.retries, ours.request_timeout)
+        self.journal: Journal = ledger.journal(
+            PLATFORM, settings.connector.id, lease=timedelta(seconds=ours.lease)
+        )
+        self.enrichment = Enrichment(
+            self.platform,
+            ledger,
+            self.analyser,
+            ours,
+            in_review=settings.connector.validate_before_import,
+            at=at,
+        )
+        # pycti keeps work, draft and applicant on the client: one enrichment at a time.
+        self._busy = threading.Lock()
+        self._stopping = threading.Event()
+        self._queue: JournalledQueue | None = None
+
+    @classmethod
+    def open(cls, settings: Settings, **options: Any) -> Connector:
+        """Register with OpenCTI and open the ledger.
+
+        Raises
+        ------
+        Unavailable
+            If OpenCTI cannot be reached, after all tries.
+        TtpscribeError
+            If the ledger cannot be opened.
+        """
+        from engine.ledger import Ledger
+
+        url = settings.ttpscribe.ledger_url
+        ledger = Ledger.open(url.get_secret_value() if url else None)
+        return cls(settings, register(settings), ledger, **options)
+
+    # -- running --
+
+    def run(self) -> None:
+        """Serve the queue until a signal ends it; what a crash cut off is resumed."""
+        self.analyser.follow_champion()  # opened before the first message, not during it
+        queue = self._queue = JournalledQueue(self.helper, self.journal, self.process)
+
+        def stop(*_: object) -> None:
+            log.info("Stopping after the present enrichment.")
+            self._stopping.set()
+            queue.finish()
+
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, stop)
+            signal.signal(signal.SIGINT, stop)
+        sweeper = threading.Thread(target=self._sweep, name="resume", daemon=True)
+        sweeper.start()
+        queue.start()
+        while queue.is_alive():
+            queue.join(0.5)
+        self._stopping.set()
+        sweeper.join(self.settings.ttpscribe.lease)
+
+    def stop(self, timeout: float = 30) -> None:
+        """End `run` after the present enrichment."""
+        self._stopping.set()
+        if self._queue is not None:
+            self._queue.finish()
+            self._queue.join(timeout)
+
+    def close(self) -> None:
+        """End the heartbeats to the platform, and close the ledger."""
+        if hasattr(self.helper, "ping"):
+            self.helper.ping.stop()
+        self.ledger.close()
+
+    def resume(self) -> int:
+        """Work on what the journal holds and nobody works on; return how many there were."""
+        number = 0
+        while not self._stopping.is_set() and (claim := self.journal.claim()) is not None:
+            log.info("Resuming %s, which was cut off.", claim.message)
+            self.process(claim)
+            number += 1
+        return number
+
+    def _sweep(self) -> None:
+        """Look now and then for what another process, or this one before, left behind."""
+        while True:
+            try:
+                if self.platform.api.health_check():
+                    self.resume()
+            except Exception:
+                log.exception("The journal could not be looked through; trying again.")
+            if self._stopping.wait(self.settings.ttpscribe.lease / 2):
+                return
+
+    # -- one message --
+
+    def process(self, claim: Claim) -> Outcome:
+        """Work on a message, and report how it ended; raises nothing."""
+        from engine.ledger import LeaseLostError
+
+        try:
+            with claim, self._busy:
+                body = json.loads(claim.body)
+                self._set_up(body)
+                try:
+                    return self._route(claim, body)
+                finally:
+                    self.helper.api.set_draft_id("")
+                    self.helper.api_impersonate.set_draft_id("")
+        except LeaseLostError:
+            log.warning("%s was taken over by another process.", claim.message)
+            return Outcome("Another process took it over.", failed=True)
+        except TtpscribeError as error:
+            # Not even the failure could be told: it stays in the journal, to be told later.
+            log.error("%s stays in the journal: %s", claim.message, error)
+            return Outcome(str(error), failed=True)
+
+    def _route(self, claim: Claim, body: dict[str, Any]) -> Outcome:
+        internal, event = body["internal"], body["event"]
+        order = Order(
+            entity_type=str(event.get("entity_type")),
+            entity_id=str(event["entity_id"]),
+            work=claim.work or self._start_work(claim, internal),
+            draft=internal.get("draft_id") or None,
+            by_hand=internal.get("mode") != "auto",
+        )
+        if "playbook" in internal:
+            bundle = event["bundle"]
+            playbook.play(self.enrichment, claim, order, bundle, self.helper, self.check_scope)
+            return Outcome("Handed on to the playbook.")
+        return self._enrich(claim, order)
+
+    def _start_work(self, claim: Claim, internal: dict[str, Any]) -> str | None:
+        """Open a work for what this connector began by itself; a resumed one has it already."""
+        name = internal.get("start_work")
+        if not name:
+            return None
+        started = claim.steps.get("work")
+        if started is None:
+            started = self.platform.ask(
+                "opening a work",
+                lambda: self.helper.api.work.initiate_work(self.helper.connect_id, name),
+            )
+            claim.step("work", started)
+        self.helper.work_id = started
+        return str(started)
+
+    def _enrich(self, claim: Claim, order: Order) -> Outcome:
+        failure = claim.steps.get("failed")
+        if failure is None:
+            try:
+                message = self._try(claim, order)
+            except TtpscribeError as error:
+                failure = self._failed(claim, str(error))
+            except Exception as error:
+                log.exception("An enrichment failed for a reason that was not foreseen.")
+                failure = self._failed(
+                    claim,
+                    f"ttpscribe stumbled over something unforeseen ({type(error).__name__}). "
+                    "The connector's log has the details; an administrator can report them.",
+                )
+        if failure is not None:
+            self._tell(order, str(failure["message"]), failed=True)
+            claim.fail(str(failure["message"]))
+            return Outcome(str(failure["message"]), failed=True)
+        self._tell(order, message, failed=False)
+        self.at("reported")
+        claim.done()
+        return Outcome(message)
+
+    def _try(self, claim: Claim, order: Order) -> str:
+        if claim.exhausted:
+            raise TtpscribeError(
+                f"The connector stopped {claim.attempts - 1} times while working on this, and "
+                "does not try again. An administrator finds the reason in its log."
+            )
+        self.check_scope(order)
+        if order.work and not claim.steps.keys() - {"work"}:
+            told = "resumed" if claim.attempts > 1 else "ready to process the operation"
+            self.platform.ask(
+                "starting the work",
+                lambda: self.helper.api.work.to_received(order.work, f"Connector {told}"),
+            )
+        return self.enrichment.run(claim, order, self.send)
+
+    def check_scope(self, order: Order) -> None:
+        """Refuse what the admin did not choose: the platform delivers any type.
+
+        Raises
+        ------
+        OutOfScope
+            If the type is none of the scope.
+        """
+        scope = self.settings.connector.scope
+        if order.entity_type not in scope:
+            raise OutOfScope(
+                f"This connector enriches {', '.join(scope)}, not {order.entity_type}. "
+                "An administrator can widen CONNECTOR_SCOPE."
+            )
+
+    def send(self, objects: list[dict[str, Any]]) -> None:
+        """Hand objects to the platform's workers."""
+        bundle = self.helper.stix2_create_bundle(objects)
+        self.platform.ask("sending the result", lambda: _send(self.helper, bundle))
+
+    def _failed(self, claim: Claim, message: str) -> dict[str, str]:
+        failure = {"message": message}
+        claim.step("failed", failure)
+        return failure
+
+    def _tell(self, order: Order, message: str, *, failed: bool) -> None:
+        """Report to the work, once."""
+        log.log(logging.WARNING if failed else logging.INFO, "%s: %s", order.entity_id, message)
+        if order.work is None:
+            return
+        tracking = self.platform.tracking(order.work)
+        if tracking is None or not tracking.processed:
+            self.platform.report_work(order.work, message, failed=failed)
+
+    def _set_up(self, body: dict[str, Any]) -> None:
+        """Put onto pycti's helper what belongs to a message, as its own listener does."""
+        internal, event, helper = body["internal"], body["event"], self.helper
+        helper.work_id = internal.get("work_id")
+        helper.validation_mode = event.get("validation_mode", "draft")
+        helper.force_validation = event.get("force_validation", False)
+        draft = internal.get("draft_id") or ""
+        helper.draft_id = draft or None
+        helper.api.set_draft_id(draft)
+        helper.api_impersonate.set_draft_id(draft)
+        helper.applicant_id = internal.get("applicant_id") or helper.own_applicant_id
+        helper.api_impersonate.set_applicant_id_header(helper.applicant_id)
+        helper.playbook = playbook.execution(body, helper) if "playbook" in internal else None
+        helper.enrichment_shared_organizations = _organizations(event, helper)
+
+
+def register(settings: Settings) -> Any:
+    """Register with OpenCTI, and try again while it is not there.
+
+    Raises
+    ------
+    Unavailable
+        If it stays away.
+    """
+    hook, wait = sys.excepthook, FIRST_WAIT
+    for attempt in range(settings.ttpscribe.retries + 1):
+        try:
+            helper = OpenCTIConnectorHelper(settings.for_pycti(), playbook_compatible=True)
+            helper.own_applicant_id = helper.applicant_id
+            return helper
+        except (ValueError, OSError) as error:
+            if attempt == settings.ttpscribe.retries:
+                url = str(settings.opencti.url)
+                raise Unavailable(NOT_REACHABLE.format(url=url, reason=error)) from error
+        finally:
+            # pycti's hook ends the process without a word on an error of any thread.
+            sys.excepthook = hook
+        time.sleep(wait)
+        wait = min(wait * 2, LONGEST_WAIT)
+    raise AssertionError("not reached")
+
+
+def _send(helper: Any, bundle: str) -> None:
+    import pika.exceptions
+
+    try:
+        helper.send_stix2_bundle(bundle)
+    except pika.exceptions.AMQPError as error:
+        raise ConnectionError("RabbitMQ cannot be reached") from error
+
+
+def _organizations(event: dict[str, Any], helper: Any) -> Any:
+    """Return the organizations that the object is shared with; results are shared alike."""
+    entity = event.get("stix_entity")
+    entity = json.loads(entity) if isinstance(entity, str) else entity
+    if not isinstance(entity, dict):
+        return None
+    return entity.get("x_opencti_granted_refs") or helper.get_attribute_in_extension(
+        "granted_refs", entity
+    )

@@ -1,0 +1,414 @@
+"""One enrichment, step by step, each recorded in the journal before the next begins.
+
+Whatever the process dies of, the same message taken up again ends in the same state: what was
+sent is not counted twice, and what was said in the work is not said twice. ``STEPS`` are the
+places where it can be cut off.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from connector.analyser import Analyser
+from connector.files import NAMESPACE
+from connector.memory import PLATFORM, Memory, key_of, notice, recall, things_of
+from connector.note import note_id
+from connector.platform import Platform
+from connector.reader import Reading, read
+from connector.report import Report
+from connector.writer import Draft, compose
+from engine.outputs.evidence import best, sentence_text
+from engine.types import Analysis
+
+if TYPE_CHECKING:
+    from connector.settings import TtpscribeSettings
+    from engine.ledger import Claim, Ledger, Written
+
+log = logging.getLogger(__name__)
+
+# Settings that another result follows from.
+_MATTERS = (
+    "operating_point", "threshold", "inferences", "max_inferences", "label", "write_refs",
+    "write_relationships", "write_note", "write_html", "write_navigator",
+)  # fmt: skip
+STEPS = ("taken", "read", "analysed", "recorded", "sending", "sent", "checked", "reported")
+POLL = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a message asks for; ``by_hand`` if a person did, and not a change of the report."""
+
+    entity_type: str
+    entity_id: str
+    work: str | None
+    draft: str | None = None
+    by_hand: bool = True
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an enrichment found, before it is sent.
+
+    ``message`` is set where there is nothing to send.
+    """
+
+    draft: Draft | None
+    message: str | None = None
+    failed: bool = False
+
+
+Send = Callable[[list[dict[str, Any]]], None]
+
+
+class Enrichment:
+    """Enriches one report.
+
+    Parameters
+    ----------
+    platform : Platform
+    ledger : Ledger
+    analyser : Analyser
+    settings : TtpscribeSettings
+    in_review : bool
+        Whether results go into a draft of the platform's, for approval.
+    at : callable, optional
+        Called with the name of every step that has been reached.
+    """
+
+    def __init__(
+        self,
+        platform: Platform,
+        ledger: Ledger,
+        analyser: Analyser,
+        settings: TtpscribeSettings,
+        *,
+        in_review: bool = False,
+        at: Callable[[str], None] = lambda _step: None,
+    ) -> None:
+        self.platform = platform
+        self.ledger = ledger
+        self.analyser = analyser
+        self.settings = settings
+        self.in_review = in_review
+        self.at = at
+
+    def run(self, claim: Claim, order: Order, send: Send) -> str:
+        """Enrich, and return what to say in the work.
+
+        Raises
+        ------
+        TtpscribeError
+            If it cannot be done; the text is for the work.
+        """
+        self.at("taken")
+        if (checked := claim.steps.get("checked")) is not None:
+            return str(checked["message"])
+        if (sent := claim.steps.get("sent")) is None:
+            result = self.prepare(claim.message, order)
+            if result.draft is None:
+                return self._end(claim, str(result.message))
+            sent = self._send(claim, order, result.draft, send)
+        return self._check(claim, order, sent)
+
+    def prepare(self, message: str, order: Order) -> Result:
+        """Read, analyse, decide what to write, and enter it in the ledger."""
+        settings = self.settings
+        self.platform.check_markings(order.entity_type, order.entity_id, settings.max_tlp)
+        report = self.platform.report(order.entity_type, order.entity_id)
+        key = key_of(report, order.draft)
+        identifier = enrichment_id(message)
+        memory = self._recall(report, key)
+        release = self.analyser.follow_champion()
+        reading = read(report, settings, self.platform)
+        self.at("read")
+        if reading.document is None:
+            why = " ".join(reading.problems)
+            return Result(
+                None, f"There is no text to read in this {_called(report)}. {why}".strip()
+            )
+        digest = fingerprint(reading, settings, memory)
+        last = self.ledger.last_enrichment(PLATFORM, key)
+        known = last is not None and (last.digest, last.release) == (digest, release)
+        # What the platform dropped is worth another try, but only if a person asks for it:
+        # our own try changes the report, and would start the next one.
+        if known and not (order.by_hand and self._dropped(report, key)):
+            return Result(None, "Nothing new: this text was read before with this release.")
+        analysis = self.analyser.analyse(
+            reading.document,
+            settings.operating_point,
+            settings.threshold,
+            0 if settings.inferences == "off" else settings.max_inferences,
+            dict.fromkeys(memory.added, 1.0),
+            memory.removed,
+        )
+        self.at("analysed")
+        # Read once more: an analyst may have been at work while the text was read.
+        report = self.platform.report(order.entity_type, report.id)
+        memory = self._recall(report, key)
+        draft = compose(
+            report, reading, analysis, memory, settings, self.platform,
+            self.analyser.knowledge, _now(),
+        )  # fmt: skip
+        self._record(identifier, key, digest, report, reading, analysis, draft)
+        self.at("recorded")
+        return Result(draft)
+
+    # -- the steps --
+
+    def _recall(self, report: Report, key: str) -> Memory:
+        """Look at the report with what is known of it, and record what is there now."""
+        notes = self._notes(report)
+        things = things_of(report, notes)
+        with self.ledger.transaction():
+            memory = recall(self.ledger, key, report, things)
+            known = {each.object for each in self.ledger.written(PLATFORM, key) if each.object}
+            notice(self.ledger, key, report.technique_ids, things & known)
+        return memory
+
+    def _dropped(self, report: Report, key: str) -> bool:
+        """Tell whether something was written that was never seen on the report."""
+        wrote = {
+            each.technique
+            for each in self.ledger.written(PLATFORM, key)
+            if each.kind == "ref" and each.technique
+        }
+        return bool(wrote - self.ledger.seen_present(PLATFORM, key) - report.technique_ids)
+
+    def _notes(self, report: Report) -> list[str]:
+        identifier = note_id(report.id)
+        return [identifier] if self.platform.note(identifier) is not None else []
+
+    def _record(
+        self,
+        identifier: str,
+        key: str,
+        digest: str,
+        report: Report,
+        reading: Reading,
+        analysis: Analysis,
+        draft: Draft,
+    ) -> None:
+        from engine import ledger as records
+
+        with self.ledger.transaction():
+            self.ledger.begin_enrichment(
+                records.Enrichment(
+                    platform=PLATFORM,
+                    report=key,
+                    digest=digest,
+                    release=analysis.release,
+                    attack_version=analysis.attack_version,
+                    operating_point=analysis.operating_point,
+                    digests={each.name: each.digest for each in reading.sources},
+                    tlp=_tlp(report),
+                    id=identifier,
+                ),
+                {each.digest: each.text for each in reading.sources},
+            )
+            self.ledger.record_written(*_written(identifier, reading, analysis, draft))
+            self.ledger.record_files(
+                *(
+                    records.OwnFile(
+                        enrichment=identifier,
+                        name=each.name,
+                        digest=hashlib.sha256(each.data).hexdigest(),
+                    )
+                    for each in draft.files
+                )
+            )
+
+    def _send(self, claim: Claim, order: Order, draft: Draft, send: Send) -> Mapping[str, Any]:
+        """Hand the bundle over; a second time after a crash leaves the work's count right."""
+        objects = draft.bundle()
+        if objects:
+            tracking = self.platform.tracking(order.work) if order.work else None
+            before = tracking.expected if tracking else 0
+            begun = claim.steps.get("sending")
+            if begun is None:
+                claim.step("sending", {"expected": before})
+            self.at("sending")
+            send(objects)
+            if begun is not None and order.work:
+                # The first send had announced objects, and may have died before handing them
+                # over. They are in this one; without this the work would wait for them forever.
+                for _ in range(before - int(begun["expected"])):
+                    self.platform.api.work.report_expectation(order.work, None)
+        sent = {
+            "techniques": sorted(draft.refs),
+            "things": draft.things if objects else [],
+            "already": sorted(draft.report.technique_ids),
+            "confidence": draft.report.confidence,
+            "report": draft.report.id,
+            "sent": bool(objects),
+        }
+        claim.step("sent", sent)
+        self.at("sent")
+        return sent
+
+    def _check(self, claim: Claim, order: Order, sent: Mapping[str, Any]) -> str:
+        """Wait for the import, and compare what is there with what was sent."""
+        wrote = frozenset(sent["techniques"])
+        if not sent["sent"]:
+            return self._end(claim, "Nothing to add: everything is there already.")
+        what = _summary(wrote, sent["things"])
+        if self.in_review and not order.draft:
+            return self._end(claim, f"{what} It waits in a draft for approval.")
+        finished = self._wait(order.work)
+        if not finished:
+            return self._end(
+                claim,
+                f"{what} The platform had not imported it after "
+                f"{self.settings.read_back_timeout:.0f} seconds; it is in its queue.",
+            )
+        report = self.platform.report(order.entity_type, sent["report"])
+        things = things_of(report, self._notes(report))
+        key = key_of(report, order.draft)
+        notice(self.ledger, key, report.technique_ids, things & set(sent["things"]))
+        dropped = sorted(wrote - report.technique_ids)
+        lost = [each for each in sent["things"] if each not in things]
+        message = what
+        if dropped or lost:
+            message += self._why_dropped(report, dropped, lost, order.work)
+        return self._end(claim, message)
+
+    def _wait(self, work: str | None) -> bool:
+        """Wait until the work's objects are imported; False if time ran out."""
+        end = time.monotonic() + self.settings.read_back_timeout
+        if work is None or not self.settings.read_back_timeout:
+            return False
+        while True:
+            tracking = self.platform.tracking(work)
+            if tracking is None or tracking.finished:
+                return True
+            if time.monotonic() > end:
+                return False
+            time.sleep(POLL)
+
+    def _why_dropped(
+        self, report: Report, dropped: list[str], lost: list[str], work: str | None
+    ) -> str:
+        highest = self.platform.highest_confidence()
+        parts = []
+        if dropped:
+            parts.append(f"The platform dropped {len(dropped)}: {', '.join(dropped)}.")
+        if lost:
+            parts.append(f"It did not keep {_things(lost)}.")
+        if report.confidence is not None and report.confidence > highest:
+            parts.append(
+                f"The report's confidence is {report.confidence}, and this connector's user may "
+                f"give at most {highest}: an administrator must raise it."
+            )
+        tracking = self.platform.tracking(work) if work else None
+        if tracking is not None and tracking.errors:
+            parts.append(f"It said: {tracking.errors[-1]}")
+        return " " + " ".join(parts)
+
+    def _end(self, claim: Claim, message: str) -> str:
+        with self.ledger.transaction():
+            self.finish(claim.message, message)
+            claim.step("checked", {"message": message})
+        self.at("checked")
+        return message
+
+    def finish(self, name: str, message: str) -> None:
+        """Note in the ledger that the enrichment of a message is done, where there is one."""
+        identifier = enrichment_id(name)
+        if self.ledger.enrichment(identifier) is not None:
+            self.ledger.finish_enrichment(identifier, "done", message)
+
+
+def enrichment_id(message: str) -> str:
+    """Return the id of a message's enrichment: the same when it is resumed."""
+    return str(uuid.uuid5(NAMESPACE, f"enrichment of {message}"))
+
+
+def fingerprint(reading: Reading, settings: TtpscribeSettings, memory: Memory) -> str:
+    """Return a digest of all that the result depends on, besides the release.
+
+    What analysts added counts where inferences build on it. What they removed does not: it only
+    makes the result smaller.
+    """
+    question: dict[str, Any] = {name: getattr(settings, name) for name in _MATTERS}
+    question["text"] = reading.digest
+    question["problems"] = reading.problems
+    question["added"] = [] if settings.inferences == "off" else sorted(memory.added)
+    return hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()
+
+
+def _written(
+    identifier: str, reading: Reading, analysis: Analysis, draft: Draft
+) -> Iterator[Written]:
+    """Yield what goes into the ledger, each finding with the sentence that proves it."""
+    from engine.ledger import Written
+
+    make = partial(Written, enrichment=identifier)
+    for finding in analysis.findings:
+        evidence = best(finding)
+        proof: dict[str, Any] = {"technique": finding.technique, "probability": finding.probability}
+        if evidence is not None:
+            proof |= {
+                "recognizer": evidence.recognizer,
+                "evidence": sentence_text(analysis.document, evidence),
+                "source": reading.source_of(evidence.sentence).name,
+                "page": evidence.page,
+            }
+        if finding.technique in draft.refs:
+            yield make(kind="ref", object=draft.refs[finding.technique], **proof)
+        for uses in draft.uses:
+            if uses.technique == finding.technique and uses.new and not uses.inferred:
+                yield make(kind="relationship", object=uses.id, **proof)
+    for inference in analysis.inferences:
+        yield make(kind="inference", technique=inference.technique, probability=inference.score)
+    for uses in draft.uses:
+        if uses.inferred:
+            yield make(kind="relationship", technique=uses.technique, object=uses.id)
+    if draft.note is not None:
+        digest = hashlib.sha256(draft.note_text.encode()).hexdigest()
+        yield make(kind="note", object=draft.note, content_digest=digest)
+    for thing in draft.things:
+        if not thing.startswith(("relationship--", "note--")):
+            yield make(kind="object", object=thing)
+
+
+def _tlp(report: Report) -> str | None:
+    levels = [m.definition for m in report.markings if m.definition.upper().startswith("TLP:")]
+    return levels[0] if levels else None
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _called(report: Report) -> str:
+    return report.kind.entity_type.replace("-", " ").lower()
+
+
+def _summary(techniques: frozenset[str], things: list[str]) -> str:
+    count = len(techniques)
+    wrote = f"{count} technique{'s' if count != 1 else ''} written" if count else "No new technique"
+    return f"{wrote}{', with ' + _things(things) if things else ''}."
+
+
+def _things(things: list[str]) -> str:
+    kinds = {
+        "relationship--": ("relationship", 0),
+        "note--": ("note", 0),
+        "file:": ("file", 0),
+        "label:": ("label", 0),
+    }
+    counts = {
+        name: sum(1 for each in things if each.startswith(prefix))
+        for prefix, (name, _) in kinds.items()
+    }
+    said = [f"{n} {name}{'s' if n > 1 else ''}" for name, n in counts.items() if n]
+    return " and ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said)
