@@ -1,4 +1,4 @@
-"""The default: a weighted sum of three recommenders, popularity and tactics."""
+"""The default: a weighted sum of EASE, user-kNN, popularity and tactics."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from pydantic import Field
 
 from engine.recommenders.base import Matrix, RecommenderSettings
 from engine.recommenders.ease import Ease, EaseSettings
-from engine.recommenders.model import Floats, RecommenderModel
-from engine.recommenders.rp3beta import Rp3Beta, Rp3BetaSettings
+from engine.recommenders.model import Floats, RecommenderModel, damaged
 from engine.recommenders.user_knn import UserKnn, UserKnnSettings
 
 if TYPE_CHECKING:
@@ -28,10 +27,8 @@ class HybridSettings(RecommenderSettings):
     user_knn: UserKnnSettings = UserKnnSettings(
         neighbours=65, sharpness=4.2, rarity=0.7, length=0.46
     )
-    rp3beta: Rp3BetaSettings = Rp3BetaSettings(row_norm=0.9, beta=0.48)
     ease_weight: float = Field(default=1.0, ge=0)
     user_knn_weight: float = Field(default=1.55, ge=0)
-    rp3beta_weight: float = Field(default=0.3, ge=0)
     popularity_weight: float = Field(
         default=-1.05,
         description="Of the logarithm of popularity; negative, since the parts favour the frequent "
@@ -44,19 +41,19 @@ class HybridSettings(RecommenderSettings):
 
 
 class Hybrid(RecommenderModel[HybridSettings]):
-    """EASE, user-kNN and RP3beta on one scale, with popularity and tactics.
+    """EASE and user-kNN on one scale, with popularity and tactics.
 
     Each part's scores are brought to mean 0 and standard deviation 1 over the techniques that are
-    not observed, then added with the weights of the settings. All parts take the probabilities of
+    not observed, then added with the weights of the settings. Both parts take the probabilities of
     the observed techniques as weights. Platforms, parents and sibling sub-techniques were tried as
-    further terms and did not help (docs/models/recommenders.md).
+    further terms and did not help, nor did a third recommender (docs/models/recommenders.md).
 
-    What an observed technique adds is the sum of what it adds to the three parts and to the
+    What an observed technique adds is the sum of what it adds to the two parts and to the
     tactics; popularity and the means stay out of it, since nothing observed speaks through them.
 
     Attributes
     ----------
-    ease_, user_knn_, rp3beta_ : the fitted parts
+    ease_, user_knn_ : the fitted parts
     tactics_ : ndarray of float32, shape (n_techniques, n_tactics)
         Rows sum to 1; zero for techniques that the knowledge does not know.
     """
@@ -67,13 +64,11 @@ class Hybrid(RecommenderModel[HybridSettings]):
 
     ease_: Ease
     user_knn_: UserKnn
-    rp3beta_: Rp3Beta
     tactics_: Floats
 
     def _fit(self, matrix: Matrix, _X: csr_matrix) -> None:
         self.ease_ = Ease(self.settings.ease).fit(matrix)
         self.user_knn_ = UserKnn(self.settings.user_knn).fit(matrix)
-        self.rp3beta_ = Rp3Beta(self.settings.rp3beta).fit(matrix)
         self.tactics_ = _tactics(matrix.techniques)
         self._prepare()
 
@@ -88,7 +83,6 @@ class Hybrid(RecommenderModel[HybridSettings]):
         return (
             (self.ease_, settings.ease_weight),
             (self.user_knn_, settings.user_knn_weight),
-            (self.rp3beta_, settings.rp3beta_weight),
         )
 
     def _score(self, X: Floats) -> Floats:
@@ -132,7 +126,8 @@ class Hybrid(RecommenderModel[HybridSettings]):
         model = super().load(directory)
         model.ease_ = Ease.load(directory / "ease")
         model.user_knn_ = UserKnn.load(directory / "user_knn")
-        model.rp3beta_ = Rp3Beta.load(directory / "rp3beta")
+        if any(part.techniques_ != model.techniques_ for part, _ in model._parts()):
+            raise damaged(directory, "a part of it knows other techniques than the whole")
         model._prepare()
         return model
 

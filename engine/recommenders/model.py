@@ -217,13 +217,13 @@ class RecommenderModel(ABC, Generic[S]):
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = ".".join(map(str, first["loc"]))
-            raise _damaged(directory, f"its setting {where} is wrong: {first['msg']}") from error
+            raise damaged(directory, f"its setting {where} is wrong: {first['msg']}") from error
         model.techniques_ = tuple(description["techniques"])
         arrays = _read_arrays(directory)
         try:
             model._restore(arrays)
         except (KeyError, ValueError) as error:
-            raise _damaged(directory, f"an array is missing or wrong ({error})") from error
+            raise damaged(directory, f"an array is missing or wrong ({error})") from error
         return model
 
     def _restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -255,11 +255,11 @@ def read_description(directory: Path) -> dict[str, Any]:
     except OSError as error:
         raise ReleaseError(f"The recommender's {path} cannot be read: {error.strerror}.") from error
     except ValueError as error:
-        raise _damaged(directory, f"{DESCRIPTION} is not JSON") from error
+        raise damaged(directory, f"{DESCRIPTION} is not JSON") from error
     if not isinstance(description, dict) or not {"name", "settings", "techniques"} <= {
         *description
     }:
-        raise _damaged(directory, f"{DESCRIPTION} lacks a part")
+        raise damaged(directory, f"{DESCRIPTION} lacks a part")
     if description.get("format") != FORMAT:
         raise ReleaseError(
             f"The recommender in {directory} is of format {description.get('format')}; this "
@@ -277,10 +277,11 @@ def _read_arrays(directory: Path) -> dict[str, NDArray[Any]]:
     except OSError as error:
         raise ReleaseError(f"{directory / ARRAYS} cannot be read: {error}.") from error
     except SafetensorError as error:
-        raise _damaged(directory, str(error)) from error
+        raise damaged(directory, str(error)) from error
 
 
-def _damaged(directory: Path, why: str) -> ReleaseError:
+def damaged(directory: Path, why: str) -> ReleaseError:
+    """Return the error to raise for files that cannot be used."""
     return ReleaseError(
         f"The recommender in {directory} is damaged: {why}. "
         "Fetch the release again, or use another: ttpscribe releases list"

@@ -36,9 +36,11 @@ def k_curves(results: Sequence[Result]) -> str:
     """Recall and NDCG over k."""
     figure, axes = _figure(2, height=SIZE[1])
     for axis, measure in zip(axes, ("recall", "ndcg"), strict=True):
-        for result in results:
+        for number, result in enumerate(results):
             values = [getattr(result, measure)[k].mean() for k in K_CURVE]
-            axis.plot(K_CURVE, values, marker=".", label=result.recommender)
+            # Ten colours, then the same ten dashed.
+            style = "-" if number < 10 else "--"
+            axis.plot(K_CURVE, values, style, marker=".", label=result.recommender)
         axis.set_xlabel("k")
         axis.set_ylabel(f"{'NDCG' if measure == 'ndcg' else 'Recall'}@k")
     axes[0].legend(fontsize=7)

@@ -175,7 +175,7 @@ def _title(record: Mapping[str, Any]) -> str:
     ]
     references = record.get("references") or ()
     named = [r["name"] for r in references if isinstance(r, dict) and r.get("name")]
-    return ", ".join(map(str, (about or named)[:3]))
+    return ", ".join(list(dict.fromkeys(map(str, about or named)))[:3])
 
 
 def _tie(reports: list[Any], path: Path) -> Iterator[RawRow]:

@@ -96,9 +96,7 @@ def _hybrid(trial: Trial) -> dict[str, Any]:
     return {
         "ease": prefixed("ease", _ease),
         "user_knn": prefixed("user_knn", _user_knn),
-        "rp3beta": prefixed("rp3beta", _rp3beta),
         "user_knn_weight": trial.suggest_float("user_knn_weight", 0.0, 2.0),
-        "rp3beta_weight": trial.suggest_float("rp3beta_weight", 0.0, 1.0),
         "popularity_weight": trial.suggest_float("popularity_weight", -1.5, 0.5),
         "tactic_weight": trial.suggest_float("tactic_weight", 0.0, 1.0),
     }

@@ -163,7 +163,7 @@ def test_every_weight_of_the_hybrid_has_an_effect() -> None:
     matrix = matrix_of(counts, techniques)
     observed = {"T1003.001": 1.0, "T1059.001": 1.0}
     default = [r.score for r in Hybrid().fit(matrix).recommend(observed, 7)]
-    for weight in ("ease", "user_knn", "rp3beta", "popularity", "tactic"):
+    for weight in ("ease", "user_knn", "popularity", "tactic"):
         changed = registry.create("hybrid", {f"{weight}_weight": 0.7}).fit(matrix)
         assert [r.score for r in changed.recommend(observed, 7)] != default, weight
 
@@ -173,3 +173,12 @@ def test_hybrid_knows_tactics() -> None:
     model = Hybrid().fit(matrix)
     assert model.tactics_[0] == pytest.approx(model.tactics_[2])  # both credential access
     assert not np.array_equal(model.tactics_[0], model.tactics_[1])
+
+
+def test_hybrid_refuses_parts_of_another_catalogue(tmp_path) -> None:
+    matrix, _ = planted(rows=30)
+    Hybrid().fit(matrix).save(tmp_path)
+    other = matrix_of(np.ones((4, 3)), ("T1001", "T1002", "T1003"))
+    Ease().fit(other).save(tmp_path / "ease")
+    with pytest.raises(ReleaseError, match="other techniques"):
+        Hybrid.load(tmp_path)

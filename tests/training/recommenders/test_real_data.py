@@ -41,7 +41,7 @@ def test_beats_popularity(name: str, reached) -> None:
 
 
 def test_the_default_beats_its_parts(reached) -> None:
-    for part in ("ease", "user_knn", "rp3beta"):
+    for part in ("ease", "user_knn"):
         assert reached["hybrid"][1] > reached[part][1]
 
 
