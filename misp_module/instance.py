@@ -82,13 +82,12 @@ class Instance:
 
     def clusters(self) -> Clusters:
         """Return the names of the clusters of techniques, and which taxonomies are missing."""
-        names = {}
+        names, knowledge = {}, Knowledge.load()
         for galaxy, uuid in GALAXIES.items():
             found = _asked(lambda uuid=uuid: self.misp.search_galaxy_clusters(uuid), missing=[])  # type: ignore[misc]
             values = [entry.get("GalaxyCluster", entry) for entry in found]
-            names[galaxy] = names_of(
-                value for value in values if value.get("type", galaxy) == galaxy
-            )
+            of_galaxy = (value for value in values if value.get("type", galaxy) == galaxy)
+            names[galaxy] = names_of(of_galaxy, knowledge)
         taxonomies = _asked(self.misp.taxonomies)
         enabled = {
             entry["Taxonomy"]["namespace"]

@@ -68,7 +68,8 @@ class Clusters:
         """Return the galaxy tag of a technique."""
         active = knowledge.technique(technique)
         galaxy = ICS if active.domains == ("ics",) else ATTACK_PATTERN
-        value = self.names.get(galaxy, {}).get(technique, f"{active.name} - {technique}")
+        built = active.name if galaxy == ICS else f"{active.name} - {technique}"
+        value = self.names.get(galaxy, {}).get(technique, built)
         return f'misp-galaxy:{galaxy}="{value}"'
 
     def remarks(self, techniques: Iterable[str]) -> list[str]:
@@ -110,27 +111,49 @@ def technique_of(tag: str, knowledge: Knowledge) -> str | None:
     if number := _ID.search(value):
         resolved = knowledge.resolve(number[1]).technique
         return resolved.id if resolved else None
-    named = knowledge.by_name(value)
-    return named[0].id if len(named) == 1 else _shipped_ids().get(value)
+    if ICS not in tag:
+        return None
+    return _of_ics(value, knowledge) or _shipped_ids().get(value)
 
 
 @cache
 def shipped() -> Clusters:
     """Return the clusters that `pymispgalaxies` brings."""
-    names = {galaxy: names_of(_values(galaxy)) for galaxy in GALAXIES}
+    from engine.knowledge import Knowledge
+
+    knowledge = Knowledge.load()
+    names = {galaxy: names_of(_values(galaxy), knowledge) for galaxy in GALAXIES}
     return Clusters(names, "pymispgalaxies")
 
 
-def names_of(values: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Map technique ids to cluster values, of clusters as MISP and its galaxy files write them."""
-    names = {}
+def names_of(values: Iterable[Mapping[str, Any]], knowledge: Knowledge) -> dict[str, str]:
+    """Map technique ids to cluster values, of clusters as MISP and its galaxy files write them.
+
+    The ICS galaxy names clusters without ids, and some of the ids beside them are wrong: there a
+    name that ATT&CK knows counts more.
+    """
+    names, claimed = {}, {}
     for cluster in values:
         value = str(cluster.get("value") or "")
-        for text in (*_external_ids(cluster), value):
-            if found := _ID.search(_UNPADDED.sub(r"T0\1", text)):
-                names[found[1]] = value
-                break
-    return names
+        if found := _ID.search(value):
+            names[found[1]] = value
+        elif named := _of_ics(value, knowledge):
+            names[named] = value
+        elif external := _external_id(cluster):
+            claimed[external] = value
+    return {**claimed, **names}
+
+
+def _of_ics(name: str, knowledge: Knowledge) -> str | None:
+    named = [found.id for found in knowledge.by_name(name) if found.domains == ("ics",)]
+    return named[0] if len(named) == 1 else None
+
+
+def _external_id(cluster: Mapping[str, Any]) -> str | None:
+    for text in _external_ids(cluster):
+        if found := _ID.search(_UNPADDED.sub(r"T0\1", text)):
+            return found[1]
+    return None
 
 
 def _external_ids(cluster: Mapping[str, Any]) -> list[str]:

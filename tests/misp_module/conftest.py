@@ -56,7 +56,7 @@ class ModulesServer:
         with urllib.request.urlopen(request, timeout=timeout) as response:  # noqa: S310
             return json.loads(response.read())
 
-    def ask(self, body: Mapping[str, Any], attempts: int = 8) -> dict[str, Any]:
+    def ask(self, body: Mapping[str, Any], attempts: int = 20) -> dict[str, Any]:
         """Click again as long as the answer says so."""
         for _ in range(attempts):
             answer = self.query(body)
@@ -92,7 +92,7 @@ def serve(root: Path, environment: Mapping[str, str] | None = None) -> Iterator[
         )
     server = ModulesServer(process, port, root, log)
     try:
-        for _ in range(300):
+        for _ in range(1200):
             try:
                 with socket.create_connection(("127.0.0.1", port), 0.2):
                     break
@@ -103,7 +103,7 @@ def serve(root: Path, environment: Mapping[str, str] | None = None) -> Iterator[
     finally:
         children = server.process.children(recursive=True)
         process.send_signal(signal.SIGTERM)
-        process.wait(10)
+        process.wait(30)
         _, alive = psutil.wait_procs(children, 5)
         assert not alive, "the worker outlives the server"
 
@@ -231,7 +231,7 @@ def check_answer(answer: Mapping[str, Any]) -> None:
     assert set(results) <= {"Object", "Tag", "EventReport", "comment"}
 
 
-def wait_until(condition: Callable[[], Any], seconds: float = 10.0) -> Any:
+def wait_until(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if found := condition():
