@@ -23,7 +23,7 @@ from engine.paths import data_directory
 
 URL_VARIABLE = "TTPSCRIBE_LEDGER_URL"
 FILE_NAME = "ledger.sqlite"
-BUSY_SECONDS = 30
+BUSY_SECONDS = 30.0
 _ROWS_AT_ONCE = 500  # SQLite takes at most 32,766 values in a statement.
 
 
@@ -89,7 +89,10 @@ class Database:
         new = 0
         for start in range(0, len(rows), _ROWS_AT_ONCE):
             some = [_storable(row) for row in rows[start : start + _ROWS_AT_ONCE]]
-            new += connection.execute(make(table).values(some).on_conflict_do_nothing()).rowcount
+            statement = make(table).values(some).on_conflict_do_nothing()
+            # Without the option SQLAlchemy leaves the count out where it costs a look-up.
+            statement = statement.execution_options(preserve_rowcount=True)
+            new += connection.execute(statement).rowcount
         return new
 
     def clock(self, connection: Connection) -> datetime:
@@ -132,7 +135,7 @@ def resolve(url: str | Path | None) -> URL:
         return URL.create("sqlite", database=str(Path(given).expanduser().absolute()))
     try:
         parsed = make_url(given)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # The latter for a port that is no number.
         # The text is not repeated: it may hold a password.
         raise LedgerError(
             "The ledger's URL cannot be read. It is sqlite:///PATH or "
@@ -164,7 +167,7 @@ def _engine(url: URL) -> Engine:
     if "connect_timeout" not in url.query:
         arguments["connect_timeout"] = 10
     if "options" not in url.query:
-        arguments["options"] = f"-c lock_timeout={BUSY_SECONDS}s"
+        arguments["options"] = f"-c lock_timeout={round(BUSY_SECONDS * 1000)}"
     try:
         # Connections that the server closed meanwhile are replaced before they are used.
         return create_engine(url, pool_pre_ping=True, connect_args=arguments)

@@ -97,7 +97,7 @@ class Journal:
         """Return the number of messages in each state."""
         query = select(journal.c.state, func.count()).where(self._mine()).group_by(journal.c.state)
         with self._database.reading() as connection:
-            found: dict[State, int] = dict(connection.execute(query).tuples().all())
+            found: dict[State, int] = {row[0]: row[1] for row in connection.execute(query)}
         return {state: found.get(state, 0) for state in STATES}
 
     def entries(self, state: State | None = None) -> tuple[Entry, ...]:
