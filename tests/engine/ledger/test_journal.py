@@ -150,13 +150,13 @@ with Ledger.open(sys.argv[1]) as ledger:
 def test_several_processes_share_a_queue_and_each_message_is_done_once(ledger, url, program):
     journal = ledger.journal("opencti", "q")
     with ledger.transaction():
-        for number in range(80):
+        for number in range(40):
             journal.put(f"m{number}", "body")
     workers = [program(WORKER, url) for _ in range(3)]
     lines = [worker.communicate(timeout=60)[0].split()[1:] for worker in workers]
 
-    assert Counter(chain.from_iterable(lines)) == {f"m{number}": 1 for number in range(80)}
-    assert journal.counts()["done"] == 80
+    assert Counter(chain.from_iterable(lines)) == {f"m{number}": 1 for number in range(40)}
+    assert journal.counts()["done"] == 40
     assert all(worker.returncode == 0 for worker in workers)
 
 
