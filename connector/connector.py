@@ -5,22 +5,19 @@ from __future__ import annotations
 import json
 import logging
 import signal
-import sys
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from pycti import OpenCTIConnectorHelper
-
 from connector import playbook
 from connector.analyser import Analyser, LocalAnalyser
 from connector.enrichment import Enrichment, Order
-from connector.errors import OutOfScope, Unavailable
+from connector.errors import OutOfScope
+from connector.helper import register, send, set_draft, set_up
 from connector.memory import PLATFORM
-from connector.platform import FIRST_WAIT, LONGEST_WAIT, Platform
+from connector.platform import Platform
 from connector.queue import JournalledQueue
 from engine.errors import TtpscribeError
 
@@ -29,11 +26,6 @@ if TYPE_CHECKING:
     from engine.ledger import Claim, Journal, Ledger
 
 log = logging.getLogger(__name__)
-
-NOT_REACHABLE = (
-    "OpenCTI at {url} cannot be used: {reason} Check OPENCTI_URL and OPENCTI_TOKEN, or run: "
-    "ttpscribe connector check"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,12 +164,11 @@ class Connector:
         try:
             with claim, self._busy:
                 body = json.loads(claim.body)
-                self._set_up(body)
+                set_up(self.helper, body)
                 try:
                     return self._route(claim, body)
                 finally:
-                    self.helper.api.set_draft_id("")
-                    self.helper.api_impersonate.set_draft_id("")
+                    set_draft(self.helper, None)
         except LeaseLostError:
             log.warning("%s was taken over by another process.", claim.message)
             return Outcome("Another process took it over.", failed=True)
@@ -272,7 +263,7 @@ class Connector:
     def send(self, objects: list[dict[str, Any]]) -> None:
         """Hand objects to the platform's workers."""
         bundle = self.helper.stix2_create_bundle(objects)
-        self.platform.ask("sending the result", lambda: _send(self.helper, bundle))
+        self.platform.ask("sending the result", lambda: send(self.helper, bundle))
 
     def _failed(self, claim: Claim, message: str) -> dict[str, str]:
         failure = {"message": message}
@@ -287,64 +278,3 @@ class Connector:
         tracking = self.platform.tracking(order.work)
         if tracking is None or not tracking.processed:
             self.platform.report_work(order.work, message, failed=failed)
-
-    def _set_up(self, body: dict[str, Any]) -> None:
-        """Put onto pycti's helper what belongs to a message, as its own listener does."""
-        internal, event, helper = body["internal"], body["event"], self.helper
-        helper.work_id = internal.get("work_id")
-        helper.validation_mode = event.get("validation_mode", "draft")
-        helper.force_validation = event.get("force_validation", False)
-        draft = internal.get("draft_id") or ""
-        helper.draft_id = draft or None
-        helper.api.set_draft_id(draft)
-        helper.api_impersonate.set_draft_id(draft)
-        helper.applicant_id = internal.get("applicant_id") or helper.own_applicant_id
-        helper.api_impersonate.set_applicant_id_header(helper.applicant_id)
-        helper.playbook = playbook.execution(body, helper) if "playbook" in internal else None
-        helper.enrichment_shared_organizations = _organizations(event, helper)
-
-
-def register(settings: Settings) -> Any:
-    """Register with OpenCTI, and try again while it is not there.
-
-    Raises
-    ------
-    Unavailable
-        If it stays away.
-    """
-    hook, wait = sys.excepthook, FIRST_WAIT
-    for attempt in range(settings.ttpscribe.retries + 1):
-        try:
-            helper = OpenCTIConnectorHelper(settings.for_pycti(), playbook_compatible=True)
-            helper.own_applicant_id = helper.applicant_id
-            return helper
-        except (ValueError, OSError) as error:
-            if attempt == settings.ttpscribe.retries:
-                url = str(settings.opencti.url)
-                raise Unavailable(NOT_REACHABLE.format(url=url, reason=error)) from error
-        finally:
-            # pycti's hook ends the process without a word on an error of any thread.
-            sys.excepthook = hook
-        time.sleep(wait)
-        wait = min(wait * 2, LONGEST_WAIT)
-    raise AssertionError("not reached")
-
-
-def _send(helper: Any, bundle: str) -> None:
-    import pika.exceptions
-
-    try:
-        helper.send_stix2_bundle(bundle)
-    except pika.exceptions.AMQPError as error:
-        raise ConnectionError("RabbitMQ cannot be reached") from error
-
-
-def _organizations(event: dict[str, Any], helper: Any) -> Any:
-    """Return the organizations that the object is shared with; results are shared alike."""
-    entity = event.get("stix_entity")
-    entity = json.loads(entity) if isinstance(entity, str) else entity
-    if not isinstance(entity, dict):
-        return None
-    return entity.get("x_opencti_granted_refs") or helper.get_attribute_in_extension(
-        "granted_refs", entity
-    )

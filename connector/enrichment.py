@@ -12,26 +12,25 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from connector import wording
 from connector.analyser import Analyser
 from connector.files import NAMESPACE
 from connector.memory import PLATFORM, Memory, key_of, notice, recall, things_of
 from connector.note import note_id
 from connector.platform import Platform
 from connector.reader import Reading, read
+from connector.records import record
 from connector.report import Report
 from connector.writer import Draft, compose
-from engine.outputs.evidence import best, sentence_text
-from engine.types import Analysis
 
 if TYPE_CHECKING:
     from connector.settings import TtpscribeSettings
-    from engine.ledger import Claim, Ledger, Written
+    from engine.ledger import Claim, Ledger
 
 log = logging.getLogger(__name__)
 
@@ -132,17 +131,14 @@ class Enrichment:
         reading = read(report, settings, self.platform)
         self.at("read")
         if reading.document is None:
-            why = " ".join(reading.problems)
-            return Result(
-                None, f"There is no text to read in this {_called(report)}. {why}".strip()
-            )
+            return Result(None, wording.no_text(report, reading.problems))
         digest = fingerprint(reading, settings, memory)
         last = self.ledger.last_enrichment(PLATFORM, key)
         known = last is not None and (last.digest, last.release) == (digest, release)
         # What the platform dropped is worth another try, but only if a person asks for it:
         # our own try changes the report, and would start the next one.
         if known and not (order.by_hand and self._dropped(report, key)):
-            return Result(None, "Nothing new: this text was read before with this release.")
+            return Result(None, wording.NOTHING_NEW)
         analysis = self.analyser.analyse(
             reading.document,
             settings.operating_point,
@@ -159,7 +155,7 @@ class Enrichment:
             report, reading, analysis, memory, settings, self.platform,
             self.analyser.knowledge, _now(),
         )  # fmt: skip
-        self._record(identifier, key, digest, report, reading, analysis, draft)
+        record(self.ledger, identifier, key, digest, reading, analysis, draft)
         self.at("recorded")
         return Result(draft)
 
@@ -188,69 +184,32 @@ class Enrichment:
         identifier = note_id(report.id)
         return [identifier] if self.platform.note(identifier) is not None else []
 
-    def _record(
-        self,
-        identifier: str,
-        key: str,
-        digest: str,
-        report: Report,
-        reading: Reading,
-        analysis: Analysis,
-        draft: Draft,
-    ) -> None:
-        from engine import ledger as records
-
-        with self.ledger.transaction():
-            self.ledger.begin_enrichment(
-                records.Enrichment(
-                    platform=PLATFORM,
-                    report=key,
-                    digest=digest,
-                    release=analysis.release,
-                    attack_version=analysis.attack_version,
-                    operating_point=analysis.operating_point,
-                    digests={each.name: each.digest for each in reading.sources},
-                    tlp=_tlp(report),
-                    id=identifier,
-                ),
-                {each.digest: each.text for each in reading.sources},
-            )
-            self.ledger.record_written(*_written(identifier, reading, analysis, draft))
-            self.ledger.record_files(
-                *(
-                    records.OwnFile(
-                        enrichment=identifier,
-                        name=each.name,
-                        digest=hashlib.sha256(each.data).hexdigest(),
-                    )
-                    for each in draft.files
-                )
-            )
-
     def _send(self, claim: Claim, order: Order, draft: Draft, send: Send) -> Mapping[str, Any]:
         """Hand the bundle over; a second time after a crash leaves the work's count right."""
         objects = draft.bundle()
+        sent: dict[str, Any] = {
+            "report": draft.report.id,
+            "techniques": sorted(draft.refs),
+            "things": draft.things,
+            "expected": 0,
+        }
+        begun = claim.steps.get("sending")
         if objects:
             tracking = self.platform.tracking(order.work) if order.work else None
-            before = tracking.expected if tracking else 0
-            begun = claim.steps.get("sending")
+            announced = tracking.expected if tracking else 0
             if begun is None:
-                claim.step("sending", {"expected": before})
+                sent["expected"] = announced
+                claim.step("sending", sent)
             self.at("sending")
             send(objects)
             if begun is not None and order.work:
                 # The first send had announced objects, and may have died before handing them
                 # over. They are in this one; without this the work would wait for them forever.
-                for _ in range(before - int(begun["expected"])):
+                for _ in range(announced - int(begun["expected"])):
                     self.platform.api.work.report_expectation(order.work, None)
-        sent = {
-            "techniques": sorted(draft.refs),
-            "things": draft.things if objects else [],
-            "already": sorted(draft.report.technique_ids),
-            "confidence": draft.report.confidence,
-            "report": draft.report.id,
-            "sent": bool(objects),
-        }
+        if begun is not None:  # what the first send brought in is there, and not sent again
+            for name in ("techniques", "things"):
+                sent[name] = sorted({*sent[name], *begun[name]})
         claim.step("sent", sent)
         self.at("sent")
         return sent
@@ -258,9 +217,9 @@ class Enrichment:
     def _check(self, claim: Claim, order: Order, sent: Mapping[str, Any]) -> str:
         """Wait for the import, and compare what is there with what was sent."""
         wrote = frozenset(sent["techniques"])
-        if not sent["sent"]:
-            return self._end(claim, "Nothing to add: everything is there already.")
-        what = _summary(wrote, sent["things"])
+        if not wrote and not sent["things"]:
+            return self._end(claim, wording.NOTHING_TO_ADD)
+        what = wording.written(wrote, sent["things"])
         if self.in_review and not order.draft:
             return self._end(claim, f"{what} It waits in a draft for approval.")
         finished = self._wait(order.work)
@@ -278,7 +237,9 @@ class Enrichment:
         lost = [each for each in sent["things"] if each not in things]
         message = what
         if dropped or lost:
-            message += self._why_dropped(report, dropped, lost, order.work)
+            highest = self.platform.highest_confidence()
+            tracking = self.platform.tracking(order.work) if order.work else None
+            message += " " + wording.dropped(report, dropped, lost, highest, tracking)
         return self._end(claim, message)
 
     def _wait(self, work: str | None) -> bool:
@@ -293,25 +254,6 @@ class Enrichment:
             if time.monotonic() > end:
                 return False
             time.sleep(POLL)
-
-    def _why_dropped(
-        self, report: Report, dropped: list[str], lost: list[str], work: str | None
-    ) -> str:
-        highest = self.platform.highest_confidence()
-        parts = []
-        if dropped:
-            parts.append(f"The platform dropped {len(dropped)}: {', '.join(dropped)}.")
-        if lost:
-            parts.append(f"It did not keep {_things(lost)}.")
-        if report.confidence is not None and report.confidence > highest:
-            parts.append(
-                f"The report's confidence is {report.confidence}, and this connector's user may "
-                f"give at most {highest}: an administrator must raise it."
-            )
-        tracking = self.platform.tracking(work) if work else None
-        if tracking is not None and tracking.errors:
-            parts.append(f"It said: {tracking.errors[-1]}")
-        return " " + " ".join(parts)
 
     def _end(self, claim: Claim, message: str) -> str:
         with self.ledger.transaction():
@@ -345,70 +287,5 @@ def fingerprint(reading: Reading, settings: TtpscribeSettings, memory: Memory) -
     return hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()
 
 
-def _written(
-    identifier: str, reading: Reading, analysis: Analysis, draft: Draft
-) -> Iterator[Written]:
-    """Yield what goes into the ledger, each finding with the sentence that proves it."""
-    from engine.ledger import Written
-
-    make = partial(Written, enrichment=identifier)
-    for finding in analysis.findings:
-        evidence = best(finding)
-        proof: dict[str, Any] = {"technique": finding.technique, "probability": finding.probability}
-        if evidence is not None:
-            proof |= {
-                "recognizer": evidence.recognizer,
-                "evidence": sentence_text(analysis.document, evidence),
-                "source": reading.source_of(evidence.sentence).name,
-                "page": evidence.page,
-            }
-        if finding.technique in draft.refs:
-            yield make(kind="ref", object=draft.refs[finding.technique], **proof)
-        for uses in draft.uses:
-            if uses.technique == finding.technique and uses.new and not uses.inferred:
-                yield make(kind="relationship", object=uses.id, **proof)
-    for inference in analysis.inferences:
-        yield make(kind="inference", technique=inference.technique, probability=inference.score)
-    for uses in draft.uses:
-        if uses.inferred:
-            yield make(kind="relationship", technique=uses.technique, object=uses.id)
-    if draft.note is not None:
-        digest = hashlib.sha256(draft.note_text.encode()).hexdigest()
-        yield make(kind="note", object=draft.note, content_digest=digest)
-    for thing in draft.things:
-        if not thing.startswith(("relationship--", "note--")):
-            yield make(kind="object", object=thing)
-
-
-def _tlp(report: Report) -> str | None:
-    levels = [m.definition for m in report.markings if m.definition.upper().startswith("TLP:")]
-    return levels[0] if levels else None
-
-
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _called(report: Report) -> str:
-    return report.kind.entity_type.replace("-", " ").lower()
-
-
-def _summary(techniques: frozenset[str], things: list[str]) -> str:
-    count = len(techniques)
-    wrote = f"{count} technique{'s' if count != 1 else ''} written" if count else "No new technique"
-    return f"{wrote}{', with ' + _things(things) if things else ''}."
-
-
-def _things(things: list[str]) -> str:
-    kinds = {
-        "relationship--": ("relationship", 0),
-        "note--": ("note", 0),
-        "file:": ("file", 0),
-        "label:": ("label", 0),
-    }
-    counts = {
-        name: sum(1 for each in things if each.startswith(prefix))
-        for prefix, (name, _) in kinds.items()
-    }
-    said = [f"{n} {name}{'s' if n > 1 else ''}" for name, n in counts.items() if n]
-    return " and ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pycti import AttackPattern, Identity, StixCoreRelationship
+from pycti import AttackPattern, Identity
 
 from connector.files import OwnFile
 from connector.files import render as render_files
@@ -21,10 +21,9 @@ from connector.note import ABSTRACT, note_id
 from connector.note import render as render_note
 from connector.reader import Reading
 from connector.report import Report, StoredTechnique
-from connector.threats import Threats, threats_of
+from connector.uses import Uses, find_uses, to_stix
 from engine.outputs import Context
-from engine.outputs.evidence import best, sentence_text, url
-from engine.outputs.text import one_line, percent
+from engine.outputs.evidence import url
 from engine.types import Analysis, Finding, Inference
 
 if TYPE_CHECKING:
@@ -34,9 +33,6 @@ if TYPE_CHECKING:
 
 AUTHOR_NAME = "ttpscribe"
 AUTHOR = Identity.generate_id(AUTHOR_NAME, "organization")
-INFERRED_LABEL = "ttpscribe:inferred"
-# What speaks for an inference is not the text; analysts see at a glance that this is a guess.
-INFERRED_CONFIDENCE = 15
 # ATT&CK belongs to MITRE: what we had to create, any better source overwrites.
 FACT_CONFIDENCE = 1
 KILL_CHAINS = {
@@ -44,19 +40,6 @@ KILL_CHAINS = {
     "mobile": "mitre-mobile-attack",
     "ics": "mitre-ics-attack",
 }
-_QUOTE = 300
-
-
-@dataclass(frozen=True, slots=True)
-class Uses:
-    """A ``uses`` relationship to write, or one that is there to refer to."""
-
-    id: str
-    threat: str
-    technique: str
-    new: bool
-    sentence: int | None
-    inferred: bool = False
 
 
 @dataclass
@@ -168,9 +151,11 @@ def compose(
             if each.technique not in report.technique_ids
         }
     if settings.write_relationships and report.kind.container:
-        _add_uses(draft, findings, inferences, reading, memory, stored, platform)
+        draft.uses = find_uses(report, findings, inferences, reading, memory, stored, platform)
         draft.objects += [
-            _relationship(each, draft, analysis, stored, highest) for each in draft.uses if each.new
+            to_stix(each, report, analysis, stored[each.technique], highest, _common(now))
+            for each in draft.uses
+            if each.new
         ]
     if settings.write_note:
         _add_note(draft, analysis, reading, memory, platform, stored, findings, highest)
@@ -194,6 +179,10 @@ def author(now: str) -> dict[str, Any]:
         "identity_class": "organization",
         "description": "Finds ATT&CK techniques in reports, with the sentences that prove them.",
     }
+
+
+def _common(now: str) -> dict[str, Any]:
+    return {"created": now, "modified": now, "created_by_ref": AUTHOR}
 
 
 def _stored(
@@ -226,11 +215,9 @@ def _attack_pattern(technique_id: str, knowledge: Knowledge, now: str) -> dict[s
         "type": "attack-pattern",
         "spec_version": "2.1",
         "id": AttackPattern.generate_id(technique.name, technique.id),
-        "created": now,
-        "modified": now,
+        **_common(now),
         "name": technique.name,
         "x_mitre_id": technique.id,
-        "created_by_ref": AUTHOR,
         "confidence": FACT_CONFIDENCE,
         **({"kill_chain_phases": phases} if phases else {}),
         "external_references": [
@@ -241,90 +228,6 @@ def _attack_pattern(technique_id: str, knowledge: Knowledge, now: str) -> dict[s
             }
         ],
     }
-
-
-def _add_uses(
-    draft: Draft,
-    findings: Iterable[Finding],
-    inferences: Iterable[Inference],
-    reading: Reading,
-    memory: Memory,
-    stored: Mapping[str, StoredTechnique],
-    platform: Platform,
-) -> None:
-    """Find who uses what; a relationship that is there, or was removed, is left alone."""
-    threats = Threats(draft.report.threats)
-    spoken = [
-        (threat, finding.technique, sentence)
-        for finding in findings
-        for threat, sentence in threats_of(finding, reading, threats).items()
-    ]
-    subjects = {threat for threat, _, _ in spoken}
-    guesses = [
-        (threat, each.technique, None)
-        for each in inferences
-        for threat in (subjects if len(subjects) == 1 else ())
-    ]
-    there = {threat: platform.uses(threats.by_id[threat].id) for threat in subjects}
-    for threat, technique, sentence in [*spoken, *guesses]:
-        target = stored[technique].standard_id
-        known = there[threat].get(target)
-        if known and sentence is None:
-            continue  # what somebody stated already needs no guess
-        identifier = known or StixCoreRelationship.generate_id("uses", threat, target)
-        if identifier not in memory.gone:
-            draft.uses.append(
-                Uses(identifier, threat, technique, not known, sentence, sentence is None)
-            )
-
-
-def _relationship(
-    uses: Uses,
-    draft: Draft,
-    analysis: Analysis,
-    stored: Mapping[str, StoredTechnique],
-    highest: int,
-) -> dict[str, Any]:
-    report = draft.report
-    made: dict[str, Any] = {
-        "type": "relationship",
-        "spec_version": "2.1",
-        "id": uses.id,
-        "created": draft.now,
-        "modified": draft.now,
-        "relationship_type": "uses",
-        "source_ref": uses.threat,
-        "target_ref": stored[uses.technique].standard_id,
-        "created_by_ref": AUTHOR,
-        "object_marking_refs": report.marking_refs,
-    }
-    if uses.inferred:
-        inference = next(i for i in analysis.inferences if i.technique == uses.technique)
-        because = ", ".join(reason.technique for reason in inference.because)
-        made["labels"] = [INFERRED_LABEL]
-        made["confidence"] = min(INFERRED_CONFIDENCE, highest)
-        made["description"] = (
-            f'Inferred, not stated in the report "{one_line(report.name, _QUOTE)}": likely '
-            f"beside {because or 'what the report shows'} (ttpscribe, release {analysis.release})."
-        )
-        return made
-    finding = next(each for each in analysis.findings if each.technique == uses.technique)
-    sentence = (
-        analysis.document.sentences[uses.sentence].text
-        if uses.sentence is not None
-        else _best_sentence(analysis, finding)
-    )
-    made["confidence"] = min(round(finding.probability * 100), highest)
-    made["description"] = (
-        f'"{one_line(sentence, _QUOTE)}" (report "{one_line(report.name, _QUOTE)}", '
-        f"probability {percent(finding.probability)}, ttpscribe, release {analysis.release})"
-    )
-    return made
-
-
-def _best_sentence(analysis: Analysis, finding: Finding) -> str:
-    evidence = best(finding)
-    return sentence_text(analysis.document, evidence) if evidence else ""
 
 
 def _add_note(
@@ -354,12 +257,11 @@ def _add_note(
             "type": "note",
             "spec_version": "2.1",
             "id": identifier,
+            **_common(draft.now),
             "created": there.created if there is not None else draft.now,
-            "modified": draft.now,
             "abstract": ABSTRACT,
             "content": content,
             "note_types": ["analysis"],
-            "created_by_ref": AUTHOR,
             "confidence": min(highest if confidence is None else confidence, highest),
             "object_marking_refs": report.marking_refs,
             "object_refs": [

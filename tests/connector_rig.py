@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import json
 import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 import zipfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from opencti_double import Element, OpenCTIDouble, Work
@@ -97,6 +103,61 @@ class Rig:
             stop()
         for connector in self.opened:
             connector.close()
+
+
+class Processes:
+    """Connectors in processes of their own; see `connector_process`."""
+
+    def __init__(self) -> None:
+        script = Path(__file__).with_name("connector_process.py")
+        self._parent = subprocess.Popen(
+            [sys.executable, str(script)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+        self._running: set[int] = set()
+        assert self._answer() == "ready"
+
+    def start(self, rig: Rig, kill_at: str | None = None) -> int:
+        """Start a connector; return its process id."""
+        order = {"environment": rig.environment(), "kill_at": kill_at}
+        assert self._parent.stdin is not None
+        self._parent.stdin.write(json.dumps(order) + "\n")
+        self._parent.stdin.flush()
+        process = int(self._answer())
+        self._running.add(process)
+        return process
+
+    def kill(self, process: int) -> None:
+        """End a connector as a power cut does."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+        self._running.discard(process)
+
+    def wait_for_death(self, process: int, timeout: float = 60) -> None:
+        """Wait until a connector has killed itself."""
+        end = time.monotonic() + timeout
+        while Path(f"/proc/{process}").exists():
+            if time.monotonic() > end:
+                raise TimeoutError(f"connector {process} is still alive")
+            time.sleep(0.02)
+        self._running.discard(process)
+
+    def kill_all(self) -> None:
+        for process in list(self._running):
+            self.kill(process)
+
+    def close(self) -> None:
+        self.kill_all()
+        assert self._parent.stdin is not None
+        self._parent.stdin.close()
+        self._parent.wait(30)
+
+    def _answer(self) -> str:
+        assert self._parent.stdout is not None
+        return self._parent.stdout.readline().strip()
 
 
 def example(

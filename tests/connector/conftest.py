@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from connector_rig import Rig
+from connector_rig import Processes, Rig
 from opencti_double import INSTALL_HINT, OpenCTIDouble, RabbitMQ, Worker, find_server
 from opencti_double.probe import Probe
 from opencti_double.recorded_day import create_report, import_twice
@@ -114,3 +114,17 @@ def serving(rig: Rig, worker: Worker) -> Rig:
     worker.start()
     rig.serve()
     return rig
+
+
+@pytest.fixture(scope="session")
+def _processes() -> Iterator[Processes]:
+    started = Processes()
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def processes(_processes: Processes) -> Iterator[Processes]:
+    """Connectors in processes of their own; none outlives its test."""
+    yield _processes
+    _processes.kill_all()
