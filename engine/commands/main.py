@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import EntryPoint, entry_points
+from typing import Any
 
 import click
 
@@ -24,9 +27,33 @@ def _loader(point: EntryPoint) -> Loader:
     return load
 
 
+class ReaderGone(Exception):  # noqa: N818 - no error: the reader has what it wanted
+    """Standard output leads to a program (head, less) that has stopped reading."""
+
+
+class _Root(LazyGroup):
+    """Says so where the reader has gone, while Click would end with exit code 1."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with _reader_may_go():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> object:
+        with _reader_may_go():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _reader_may_go() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise ReaderGone from error
+
+
 def build() -> LazyGroup:
     """Build the command from the installed entry points."""
-    return LazyGroup(
+    return _Root(
         name="ttpscribe",
         help="Find the MITRE ATT&CK techniques in threat reports, with the sentences that "
         "prove them.\n\nBegin with: ttpscribe analyse REPORT.pdf",
@@ -55,6 +82,7 @@ def main() -> None:
     """Run the command line and exit with its code."""
     try:
         result = build()(standalone_mode=False)
+        sys.stdout.flush()  # Here, where a reader that has gone is no error.
         sys.exit(result if isinstance(result, int) else 0)
     except click.exceptions.Abort:
         click.echo("Interrupted.", err=True)
@@ -65,7 +93,7 @@ def main() -> None:
     except TtpscribeError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # The reader (head, less) has gone; silence the flush at exit as well.
+    except (ReaderGone, BrokenPipeError):
+        # Silence the flush at exit as well.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
