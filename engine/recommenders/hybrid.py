@@ -22,11 +22,9 @@ if TYPE_CHECKING:
 class HybridSettings(RecommenderSettings):
     """Settings of ``Hybrid``: those of its parts, and what each part counts."""
 
-    # Chosen together, so that they differ from what is best for each part alone.
+    # What is best here differs from what is best for EASE alone.
     ease: EaseSettings = EaseSettings(l2=8.0, dropout=0.6, row_norm=0.55)
-    user_knn: UserKnnSettings = UserKnnSettings(
-        neighbours=65, sharpness=4.2, rarity=0.7, length=0.46
-    )
+    user_knn: UserKnnSettings = UserKnnSettings()
     ease_weight: float = Field(default=1.0, ge=0)
     user_knn_weight: float = Field(default=1.55, ge=0)
     popularity_weight: float = Field(

@@ -24,21 +24,21 @@ ROWS: Final = "rows.json"
 class UserKnnSettings(RecommenderSettings):
     """Settings of ``UserKnn``."""
 
-    neighbours: int = Field(default=150, gt=0, description="Reports that are asked.")
+    neighbours: int = Field(default=65, gt=0, description="Reports that are asked.")
     sharpness: float = Field(
-        default=4.0,
+        default=4.2,
         gt=0,
         description="Power of the similarity: the larger, the more the nearest count.",
     )
     rarity: float = Field(
-        default=1.0,
+        default=0.7,
         ge=0,
         le=3,
         description="Power of the inverse document frequency: how much more a rare technique in "
         "common counts than a frequent one.",
     )
     length: float = Field(
-        default=0.6,
+        default=0.46,
         ge=0,
         le=1,
         description="How much the length of the training report divides the similarity; that of "
