@@ -125,6 +125,11 @@ class Answerer:
             for source in sources
         ]
 
+    def save(self, event: str, results: Mapping[str, Any]) -> list[str]:
+        """Write results into an event of the instance; see `Instance.save`."""
+        instance = self.instance()
+        return instance.save(instance.event(event), results)
+
     def enrich(self, instance: Instance, event: str, options: Options) -> list[str]:
         """Read an event of the instance, and write its techniques into it.
 

@@ -29,7 +29,12 @@ from misp_module.settings import Options, Settings
 Kind = Literal["attribute", "object", "import", "suggest", "ping", "action"]
 SERVED = ("ping", "tag_suggest")
 LARGEST_LIMIT = 10
-_VOLATILE = ("timeout", "persistent", "attribute_uuid")  # the same work, however it was asked
+_VOLATILE = (
+    "timeout",
+    "persistent",
+    "attribute_uuid",
+    "late",
+)  # the same work, however it was asked
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,10 @@ class Worker:
             self._send({"number": number}, self._begun(body, key, work))
             return
         future = self._jobs.submit(key, work)
+        if body.get("late"):
+            future.add_done_callback(lambda done: self._save(body, key, _result(done)))
+            self._send({"number": number}, {})
+            return
         future.add_done_callback(lambda done: self._send({"number": number}, _result(done)))
 
     def _begun(self, body: dict[str, Any], key: str, work: Callable[[], Answer]) -> Answer:
@@ -82,6 +86,21 @@ class Worker:
             return {"error": str(error)}
         self._jobs.submit(key, work).add_done_callback(_log_failure)
         return {"data": True}
+
+    def _save(self, body: dict[str, Any], key: str, answer: Answer) -> None:
+        """Write what came too late for a job of MISP into the event."""
+        event = str(body.get("event_id") or "")
+
+        def work() -> Answer:
+            try:
+                told = self._answerer.save(event, answer["results"])
+            except TtpscribeError as error:
+                return {"error": str(error)}
+            log.info("late for a job, event %s: %s", event, "; ".join(told))
+            return {"data": True}
+
+        if answer.get("results"):
+            self._jobs.submit(f"save {key}", work).add_done_callback(_log_failure)
 
     def _guarded(self, body: dict[str, Any]) -> Answer:
         try:
@@ -119,7 +138,7 @@ def _result(done: Future[Answer]) -> Answer:
 
 def _log_failure(done: Future[Answer]) -> None:
     if error := _result(done).get("error"):
-        log.error("a workflow's event was not enriched: %s", error)
+        log.error("an event was not enriched: %s", error)
 
 
 def main(analyser: Analyser | None = None) -> None:

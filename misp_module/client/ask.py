@@ -51,8 +51,8 @@ def ask(q: bytes | str | bool) -> dict[str, Any] | bool:
     Returns
     -------
     dict or False
-        The module's answer. An error would end a whole Enrich Event job of MISP, which it is told
-        by an ``attribute_uuid``; such a request gets no results instead, and the log says why.
+        The module's answer. An error would end a whole Enrich Event job of MISP, which is told by
+        an ``attribute_uuid``; such a request gets no results instead, and the log says why.
     """
     if isinstance(q, bool):
         return False
@@ -71,6 +71,9 @@ def ask(q: bytes | str | bool) -> dict[str, Any] | bool:
         }
     if "error" in answer and request.get("attribute_uuid"):
         log.warning("attribute %s: %s", request["attribute_uuid"], answer["error"])
+        if answer["error"] in (LATE, CROWDED):
+            # Nobody clicks twice in a job: the worker writes the result itself, if it has a key.
+            worker().submit(json.dumps({**request, "late": True}).encode())
         return {"results": {}}
     return answer
 

@@ -224,6 +224,16 @@ def test_the_server_with_a_key(misp, root, instance_environment):
     assert "T1566.001" in suggested
 
 
+def test_what_is_late_for_a_job_is_written_by_the_worker(misp, stand_in_root, instance_environment):
+    event = misp.event_with("A campaign", ("text", "SLEEP 2 then write"))
+    body = {**enrich("SLEEP 2 then write"), "event_id": event["id"], "timeout": 1}
+    with serve(stand_in_root, instance_environment) as server:
+        assert server.query({**body, "attribute_uuid": "5f0f"}) == {"results": {}}
+        wait_until(lambda: written(event) and event["EventReport"])
+
+    assert written(event) == {"T1059.001"}
+
+
 def test_how_an_analyst_says_wrong(misp):
     knowledge = Knowledge.load()
     event = misp.event_with("A campaign", ("text", STORY))
