@@ -19,7 +19,7 @@ install: .venv/.installed-all .venv-misp/.installed ## Install everything needed
 demo: .venv/.installed ## Analyse the example report; write HTML, STIX and a Navigator layer
 	$(BIN)/ttpscribe analyse $(REPORT) --format table --format html --format stix \
 		--format navigator --output demo-output
-	@cat demo-output/$(basename $(notdir $(REPORT))).txt
+	@cat demo-output/$(notdir $(REPORT)).txt
 	@echo "In demo-output/:" && ls -1 demo-output
 
 test: install packages lint ## Check everything: format, style, types, import rules, tests
