@@ -212,7 +212,7 @@ class TtpscribeSettings(_Section):
     ledger_url: SecretStr | None = Field(
         None,
         description=(
-            "Where the ledger is: sqlite:///PATH or postgresql+psycopg://USER:PASSWORD@HOST/NAME. "
+            "Where the ledger is: sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME. "
             "Without one a file in the data directory. Several processes on several machines "
             "need PostgreSQL."
         ),

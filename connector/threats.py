@@ -40,7 +40,7 @@ class Threats:
                     continue
                 self._by_name.setdefault(key, set()).add(threat.standard_id)
                 if len(name) <= SHORT:
-                    self._exact.add(name)
+                    self._exact.add(_SPACES.sub(" ", name))
 
     @cached_property
     def _pattern(self) -> re.Pattern[str] | None:
@@ -57,7 +57,7 @@ class Threats:
             return frozenset()
         found: set[str] = set()
         for match in self._pattern.finditer(text):
-            written = match.group()
+            written = _SPACES.sub(" ", match.group())
             if len(written) <= SHORT and written not in self._exact:
                 continue
             found |= self._by_name[_key(written)]
