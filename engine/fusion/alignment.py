@@ -71,6 +71,13 @@ class Aligned:
     documents: NDArray[np.float32]
     covered: NDArray[np.bool_]
 
+    def at(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the scores of pairs of sentence and technique, shape (n_pairs,)."""
+        # scipy gives a matrix, not an array, where there are no pairs.
+        if not rows.size:
+            return np.zeros(0, dtype=np.float32)
+        return np.asarray(self.sentences[rows, columns], dtype=np.float32).ravel()
+
 
 def align(recognition: Recognition, space: LabelSpace, knowledge: Knowledge) -> Aligned:
     """Bring a recognition onto a label space; scores of ids outside it are left out.

@@ -83,15 +83,15 @@ def sentence_candidates(
     Parameters
     ----------
     aligned : mapping from recognizer to Aligned
-        ``explicit`` and the others; one that is missing found nothing.
+        All that read the document; what any of them scored is a candidate.
     recognizers : sequence of str
-        The others, in the order of the features.
+        Those whose scores are features, in order; one that is missing found nothing.
     words : ndarray of int64, shape (n_sentences,)
         Number of words of each sentence.
     prior : ndarray of float32, shape (n_techniques,)
         Log-odds of each technique in a sentence.
     """
-    found = [one.sentences for name, one in aligned.items() if name in {EXPLICIT, *recognizers}]
+    found = [one.sentences for one in aligned.values()]
     active = np.unique(np.concatenate([np.zeros(0, np.int32), *(one.indices for one in found)]))
     none = np.zeros(0, dtype=np.int64)
     n_features = len(sentence_feature_names(recognizers))
@@ -138,6 +138,10 @@ class _Page:
             aligned[name].covered[active] if name in aligned else np.zeros(active.size, bool)
             for name in recognizers
         ]
+        known = {EXPLICIT, *recognizers}
+        self.others = [
+            one.sentences[:, active] for name, one in aligned.items() if name not in known
+        ]
         self.places = _document_places([m for m in self.matrices if m is not None], active.size)
 
     def block(self, begin: int, end: int) -> Candidates:
@@ -152,6 +156,8 @@ class _Page:
             probability = self._dense(matrix, low, high)
             kept |= probability[inner] > 0
             scores.append(to_logit(probability))
+        for matrix in self.others:
+            kept |= self._dense(matrix, begin, end) > 0
         mean = np.full((high - low, self.active.size), LOWEST, dtype=np.float32)
         if scores:
             np.mean(scores, axis=0, dtype=np.float32, out=mean)

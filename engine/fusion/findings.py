@@ -103,8 +103,7 @@ class _Evidence:
         self.fusion = fusion
         # By recognizer, its own score of each candidate pair.
         self.own = {
-            name: np.asarray(aligned.sentences[pairs.rows, pairs.columns]).ravel()
-            for name, aligned in scores.aligned.items()
+            name: aligned.at(pairs.rows, pairs.columns) for name, aligned in scores.aligned.items()
         }
         # As evidence, a printed name or id counts whatever the models make of the sentence.
         self.probabilities = np.maximum(scores.probabilities, self.own.get(EXPLICIT, 0))

@@ -122,6 +122,10 @@ class Scores:
 class Fusion:
     """Joins recognitions; immutable, so it can be shared by threads.
 
+    Two kinds of scores it has not learned to weigh, and takes at their word: those of techniques
+    that no cross-validated recognizer was trained on (zero-shot ones), and those of recognizers
+    that it was fitted without, such as an outsider's.
+
     Parameters
     ----------
     recognizers : sequence of str
@@ -130,6 +134,8 @@ class Fusion:
     sentence, document, tactic : Logistic
     priors : Priors
     knowledge : Knowledge
+    fitted : ndarray of bool, shape (n_techniques,), optional
+        The techniques that it was fitted with; without, all.
     """
 
     def __init__(
@@ -141,7 +147,9 @@ class Fusion:
         tactic: Logistic,
         priors: Priors,
         knowledge: Knowledge,
+        fitted: NDArray[np.bool_] | None = None,
     ) -> None:
+        self.fitted = np.ones(len(space.techniques), dtype=bool) if fitted is None else fitted
         self.recognizers = tuple(recognizers)
         self.space = space
         self.sentence = sentence
@@ -178,6 +186,10 @@ class Fusion:
         probabilities = self.sentence.probabilities(
             pairs.features, self.priors.sentence_offset[pairs.columns]
         )
+        word = self._at_their_word(pairs, aligned)
+        probabilities = np.where(
+            self.fitted[pairs.columns], np.maximum(probabilities, word), word
+        ).astype(np.float32)
         found = document_candidates(
             aligned, self.recognizers, pairs, probabilities, len(words), self.priors.document
         )
@@ -185,9 +197,25 @@ class Fusion:
         by_technique[found.columns] = self.document.probabilities(
             found.features, self.priors.document_offset[found.columns]
         )
+        by_technique[~self.fitted] = 0
+        np.maximum.at(by_technique, pairs.columns, word)
         self._explicit_wins(by_technique, aligned)
         self._raise_parents(by_technique)
         return pairs, probabilities, by_technique
+
+    def _at_their_word(
+        self, pairs: Candidates, aligned: Mapping[str, Aligned]
+    ) -> NDArray[np.float32]:
+        """Return, for each candidate, the largest score that was not learned to be weighed."""
+        word = np.zeros(len(pairs.rows), dtype=np.float32)
+        for name, one in aligned.items():
+            if name == EXPLICIT:
+                continue
+            own = one.at(pairs.rows, pairs.columns)
+            if name in self.recognizers:
+                own[self.fitted[pairs.columns]] = 0
+            np.maximum(word, own, out=word)
+        return word
 
     def _explicit_wins(
         self, by_technique: NDArray[np.float32], aligned: Mapping[str, Aligned]
@@ -253,6 +281,7 @@ class Fusion:
                 )
             ]
             for column, technique in enumerate(self.space.techniques)
+            if self.fitted[column]
         }
         fields = {
             "recognizers": self.recognizers,
@@ -280,7 +309,11 @@ class Fusion:
         try:
             fields = json.loads((directory / FILE).read_text(encoding="utf-8"))
             recognizers = [str(name) for name in fields["recognizers"]]
-            space = LabelSpace.of(fields["priors"], knowledge)
+            everything = (technique.id for technique in knowledge.techniques())
+            space = LabelSpace.of(everything, knowledge)
+            fitted = np.zeros(len(space.techniques), dtype=bool)
+            learned = space.columns_of(fields["priors"], knowledge)
+            fitted[learned[learned >= 0]] = True
             return cls(
                 recognizers,
                 space,
@@ -289,6 +322,7 @@ class Fusion:
                 Logistic.from_json(fields["tactic"], TACTIC_FEATURES),
                 _priors(fields["priors"], space, knowledge),
                 knowledge,
+                fitted,
             )
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise ReleaseError(
