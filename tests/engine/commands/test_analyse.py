@@ -1,8 +1,4 @@
-"""``ttpscribe analyse``: reading, going on past bad input, writing, the machine interface.
-
-The engine here is a small one of the test's own with the engine's interface, put in through
-``engine.commands.analyse.open_engine``: what the models find is tested where they live.
-"""
+"""``ttpscribe analyse``: reading, going on past bad input, writing, the machine interface."""
 
 import io
 import json
@@ -12,48 +8,23 @@ import sys
 import pytest
 from click.testing import CliRunner
 
+from engine import Engine
 from engine.commands import analyse as module
 from engine.commands.analyse import analyse
 from engine.commands.main import build
 from engine.errors import TtpscribeError
-from engine.knowledge import Knowledge
-from engine.types import Analysis, Because, Evidence, Finding, Inference, SentenceTechniques
 
 
-class WordEngine:
-    """Finds PowerShell wherever a sentence says "powershell"."""
-
-    def __init__(self):
-        self.knowledge = Knowledge.load()
-        self.calls = []
-
-    def analyse(self, document, operating_point="balanced", threshold=None, inferences=10):
-        self.calls.append((operating_point, threshold, inferences))
-        found = [s for s in document.sentences if "powershell" in s.text.lower()]
-        evidence = tuple(
-            Evidence(s.index, s.start, s.end, s.text, "words", 0.9, s.page) for s in found
-        )
-        findings = (Finding("T1059.001", "PowerShell", 0.9, False, evidence),) if found else ()
-        more = (Finding("T1027", "Obfuscated Files or Information", 0.8, False, ()),) * bool(found)
-        return Analysis(
-            document=document,
-            findings=findings + more,
-            suggestions=(),
-            tactics=(),
-            sentences=tuple(SentenceTechniques(s.index, (("T1059.001", 0.9),)) for s in found),
-            release="words-1",
-            operating_point=operating_point,
-            attack_version="18.1",
-            inferences=(Inference("T1105", "x", 0.5, (Because("T1059.001", 1.0),)),)[:inferences],
-            warnings=document.warnings,
-        )
+@pytest.fixture(scope="module")
+def opened():
+    return Engine.open()
 
 
 @pytest.fixture
-def engine(monkeypatch):
-    small = WordEngine()
-    monkeypatch.setattr(module, "open_engine", lambda _release: small)
-    return small
+def engine(opened, monkeypatch):
+    """The shipped release, opened once for all calls."""
+    monkeypatch.setattr(module, "open_engine", lambda _release: opened)
+    return opened
 
 
 @pytest.fixture
@@ -88,10 +59,15 @@ def test_a_file_gives_a_table(run, report):
     assert "fetch a loader" in result.stdout
 
 
-def test_options_reach_the_engine(run, engine, report):
-    run(report, "--operating-point", "precise", "--threshold", "0.4", "-k", "3")
-    run(report, "--no-inferences")
-    assert engine.calls == [("precise", 0.4, 3), ("balanced", None, 0)]
+def test_options_reach_the_engine(run, report):
+    def answer(*options):
+        return json.loads(run(report, "--format", "json", *options).stdout)
+
+    usual = answer()["findings"]
+    assert len(answer("--operating-point", "sensitive")["findings"]) > len(usual)
+    assert len(answer("--threshold", "0.01")["findings"]) > len(usual)
+    assert len(answer("-k", "3").get("inferences", [])) <= 3
+    assert not answer("--no-inferences").get("inferences")
 
 
 def test_top_keeps_the_best(run, report):
@@ -146,8 +122,8 @@ def test_a_folder_of_nothing_is_named(run, report, tmp_path):
 
 
 def test_standard_input_is_a_document_too(run):
-    result = run("-", "--format", "json", text="They ran powershell.")
-    assert json.loads(result.stdout)["findings"][0]["technique"] == "T1059.001"
+    result = run("-", "--format", "json", text="The actor ran PowerShell to fetch a loader.")
+    assert "T1059.001" in {f["technique"] for f in json.loads(result.stdout)["findings"]}
 
 
 # --- output files
@@ -221,10 +197,11 @@ def test_lines_in_and_lines_out(run):
     assert result.exit_code == 0, result.stderr
     answers = lines(result)
     assert [a["id"] for a in answers] == [7, {"a": [1]}, None]
-    assert answers[0]["sentences"] == [
-        {"index": 1, "techniques": [{"technique": "T1059.001", "probability": 0.9}]}
-    ]
-    assert answers[1]["sentences"][0]["index"] == 2, "the index refers to the list given"
+    for answer, index in zip(answers, (1, 2), strict=False):
+        [sentence] = answer["sentences"]
+        assert sentence["index"] == index, "the index refers to the list given"
+        assert "T1059.001" in {found["technique"] for found in sentence["techniques"]}
+        assert {e["sentence"] for f in answer["findings"] for e in f["evidence"]} == {index}
     assert answers[2]["findings"] == []
     fixed = ["id", "findings", "suggestions", "tactics", "sentences", "release"]
     assert all(list(answer)[:6] == fixed for answer in answers)
