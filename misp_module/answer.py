@@ -13,6 +13,7 @@ from engine.types import Finding
 from misp_module import tags
 from misp_module.analyser import Analyser
 from misp_module.reader import Reader, Source
+from misp_module.records import Records
 from misp_module.request import Request, parse
 from misp_module.settings import Options, Settings
 
@@ -37,6 +38,7 @@ class Answerer:
     def __init__(self, analyser: Analyser, settings: Callable[[], Settings]) -> None:
         self._analyser = analyser
         self._settings = settings
+        self._records = Records()
 
     def warm_up(self) -> dict[str, Any]:
         """Open what the first answer needs, before it is asked for."""
@@ -78,7 +80,8 @@ class Answerer:
         options = request.options
         if request.hover:
             options = options.model_copy(update={"event_report": False, "tag_event": False})
-        return self.written(sources, options, text=request.kind == "import")
+        event = None if request.hover or not request.event else {"id": request.event}
+        return self.written(sources, options, event, text=request.kind == "import")
 
     def check_action(self, body: Mapping[str, Any]) -> None:
         """Check that a workflow's query can be served at all, without serving it.
@@ -103,16 +106,23 @@ class Answerer:
         self,
         sources: Sequence[Source],
         options: Options,
+        event: Mapping[str, Any] | None = None,
         *,
         problems: Sequence[str] = (),
         text: bool = False,
     ) -> dict[str, Any]:
-        """Analyse documents and return the answer about them."""
+        """Analyse documents, enter in the ledger what is found, and return the answer about them.
+
+        Without an event (a hover) nothing is written to MISP, and so nothing to the ledger.
+        """
         from misp_module.writer import Writer
 
         readings = self.readings(sources, options)
         writer = Writer(Knowledge.load(), self.clusters(), options)
-        return writer.answer(readings, problems=problems, text=text)
+        answer = writer.answer(readings, problems=problems, text=text)
+        if event and answer["results"]:
+            self._records.enter(event, readings, answer["results"])
+        return answer
 
     def readings(self, sources: Sequence[Source], options: Options) -> list[Reading]:
         """Analyse documents."""
@@ -142,7 +152,7 @@ class Answerer:
         sources, problems = Reader(options, self._settings()).event(whole)
         if not sources:
             return ["nothing to read", *problems]
-        answer = self.written(sources, options, problems=problems)
+        answer = self.written(sources, options, whole, problems=problems)
         return [*instance.save(whole, answer["results"]), *problems]
 
     def instance(self) -> Instance:

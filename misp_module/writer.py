@@ -67,7 +67,7 @@ class Writer:
         dict
             ``{"results": {}}`` where there is nothing to tell.
         """
-        best = _best(readings)
+        best = surest(readings)
         told = any(analysis.suggestions for _, analysis in readings)
         if not best and not told and not text:
             return {"results": {}}
@@ -179,7 +179,7 @@ class Writer:
         return _plain(report)
 
 
-def _best(readings: Sequence[Reading]) -> list[tuple[Finding, Source, Analysis]]:
+def surest(readings: Sequence[Reading]) -> list[tuple[Finding, Source, Analysis]]:
     """Return each technique once, from where it is surest, most probable first."""
     best: dict[str, tuple[Finding, Source, Analysis]] = {}
     for source, analysis in readings:

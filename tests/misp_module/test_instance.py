@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from engine.commands.main import build
 from engine.knowledge import Knowledge
+from engine.ledger import Ledger
 from misp_module import settings
 from misp_module.instance import InstanceError, connect, known_clusters
 from misp_module.verdicts import rejected, tagged
@@ -40,6 +41,27 @@ def test_enriching_an_event_writes_objects_tags_and_a_report(misp):
     for element in event["Object"]:
         assert len(element["Attribute"][0]["Tag"]) == 4
     assert "object T1566.001" in done.output
+
+
+def test_the_ledger_knows_what_was_written(misp):
+    event = misp.event_with("A campaign", ("text", STORY))
+    misp.free_tags.add("tlp:amber")
+    misp.analyst.tag(event, "tlp:amber")
+    run("enrich", event["id"])
+    run("enrich", event["id"])
+    with Ledger.open() as ledger:
+        rows = ledger.written("misp", event["id"])
+        enrichment = ledger.last_enrichment("misp", event["id"])
+
+    objects = {row.object: row for row in rows if row.kind == "object"}
+    assert set(objects) == {element["uuid"] for element in event["Object"]}
+    (row,) = [row for row in objects.values() if row.technique == "T1566.001"]
+    assert "spearphishing" in row.evidence
+    assert row.recognizer
+    assert enrichment.release in event["Object"][0]["comment"]
+    assert enrichment.tlp == "tlp:amber"
+    assert enrichment.outcome == "done"
+    assert len(rows) == len({row.id for row in rows}) == 3 * len(objects) + 1
 
 
 def test_enriching_twice_changes_nothing(misp):

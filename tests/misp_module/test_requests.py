@@ -13,6 +13,7 @@ import pytest
 
 from engine.analysis import Engine
 from engine.documents import from_text, read_bytes
+from engine.ledger import Ledger
 
 from .conftest import (
     ATTRIBUTE_UUID,
@@ -57,6 +58,20 @@ def test_a_text_attribute(server, engine):
         assert engine.release.name in name["comment"]
         assert finding.evidence == () or finding.evidence[0].text in summary["value"]
         assert element["ObjectReference"][0]["referenced_uuid"] == ATTRIBUTE_UUID
+
+
+def test_what_is_offered_for_an_event_is_in_the_ledger(server):
+    """Each technique can be traced to sentence, recognizer and release; a hover writes nothing."""
+    server.ask({**hover("The worm spread by replication through removable media (T1091).")})
+    body = {**enrich(STORY), "event_id": "4711"}
+    answer = server.ask(body)
+    with Ledger.open() as ledger:
+        rows = ledger.written("misp", "4711")
+        reports = {report for _, report in ledger.reports("misp")}
+
+    assert {row.technique for row in rows if row.kind == "object"} == set(techniques(answer))
+    assert all(row.recognizer for row in rows if row.evidence)
+    assert "" not in reports
 
 
 def test_the_event_report_holds_evidence_and_release(server, engine):
