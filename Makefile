@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 EXTRAS := dev,misp,opencti,train
 REPORT := examples/copper-lantern.pdf
 
-.PHONY: help install demo test lint bench packages report constraints clean
+.PHONY: help install demo test lint bench packages report readme constraints clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ packages: ## Install the Debian packages that some tests need (as root; else nam
 
 report: install ## Print the example report to PDF again, after a change of its Markdown
 	$(BIN)/python examples/print_report.py examples/copper-lantern.md
+
+readme: .venv/.installed ## Put a real run of the example into README.md, after a new release
+	$(BIN)/python .ci/readme.py
 
 constraints: .venv/.installed ## Pin the newest versions that fit together
 	$(BIN)/python .ci/constraints.py > .venv/constraints.tmp
