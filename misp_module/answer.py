@@ -168,16 +168,11 @@ class Answerer:
         return connect(self._settings())
 
     def clusters(self) -> tags.Clusters:
-        """Return the tag names of the instance, or the shipped ones where it cannot be asked."""
+        """Return the tag names of the instance where one is set, else the shipped ones."""
         from misp_module.instance import is_set, known_clusters
 
         settings = self._settings()
-        if is_set(settings):
-            try:
-                return known_clusters(settings)
-            except TtpscribeError as error:
-                log.warning("the names of tags come from pymispgalaxies: %s", error)
-        return tags.shipped()
+        return known_clusters(settings) if is_set(settings) else tags.shipped()
 
     def _suggest(self, request: Request, reader: Reader) -> list[dict[str, str]]:
         from misp_module.verdicts import rejected, tagged

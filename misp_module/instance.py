@@ -18,10 +18,20 @@ from engine.errors import TtpscribeError, UsageError
 from engine.knowledge import Knowledge
 from engine.paths import data_directory
 from misp_module.settings import Settings
-from misp_module.tags import GALAXIES, PROVENANCE, Clusters, likelihood, names_of, technique_of
+from misp_module.tags import (
+    GALAXIES,
+    PROVENANCE,
+    Clusters,
+    likelihood,
+    names_of,
+    shipped,
+    technique_of,
+)
 from misp_module.verdicts import REMOVALS, attributes, rejected
 
 TIMEOUT_S = (3.0, 20.0)
+RETRY_S = 300.0
+_ask_again: dict[Path, float] = {}
 TAXONOMIES = frozenset(tag.split(":")[0] for tag in (*PROVENANCE, likelihood(1.0)))
 log = logging.getLogger("ttpscribe.instance")
 T = TypeVar("T")
@@ -181,18 +191,41 @@ class Instance:
 
 
 def known_clusters(settings: Settings) -> Clusters:
-    """Return the instance's tag names, from the copy on disk while it is new enough."""
+    """Return the instance's tag names, from the copy on disk while it is new enough.
+
+    Where the instance does not answer, an older copy serves, or else the shipped names; it is asked
+    again after ``RETRY_S``.
+    """
     address = hashlib.sha256(str(settings.url).encode()).hexdigest()[:16]
     path = data_directory() / "misp" / f"clusters-{address}.json"
+    kept, age = _kept(path)
+    if kept is not None and age < settings.tags_hours * 3600:
+        return kept
+    if time.monotonic() < _ask_again.get(path, 0.0):
+        return kept or shipped()
     try:
-        if time.time() - path.stat().st_mtime < settings.tags_hours * 3600:
-            kept = json.loads(path.read_text(encoding="utf-8"))
-            return Clusters(kept["names"], "instance", frozenset(kept["absent"]))
-    except (OSError, ValueError, KeyError):
-        pass  # none yet, or not readable: ask the instance
-    clusters = connect(settings).clusters()
+        clusters = connect(settings).clusters()
+    except InstanceError as error:
+        # Every try costs seconds that an answer does not have.
+        _ask_again[path] = time.monotonic() + RETRY_S
+        log.warning(
+            "the names of tags are those of %s: %s",
+            "an old copy" if kept else "pymispgalaxies",
+            error,
+        )
+        return kept or shipped()
     _keep(path, {"names": clusters.names, "absent": sorted(clusters.absent)})
     return clusters
+
+
+def _kept(path: Path) -> tuple[Clusters | None, float]:
+    """Return the copy on disk and its age in seconds; None where there is none to read."""
+    try:
+        age = time.time() - path.stat().st_mtime
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        return Clusters(kept["names"], "instance", frozenset(kept["absent"])), age
+    except (OSError, ValueError, KeyError):
+        return None, 0.0
 
 
 def _keep(path: Path, values: Mapping[str, Any]) -> None:

@@ -121,7 +121,7 @@ def _written(
 
 
 def _tlp(event: Mapping[str, Any]) -> str | None:
-    """Return the strictest TLP tag of the event, as far as its tags are known."""
-    order = ("red", "amber+strict", "amber", "green", "clear", "white")
-    names = {str(tag.get("name")).lower() for tag in event.get("Tag") or ()}
-    return next((f"tlp:{level}" for level in order if f"tlp:{level}" in names), None)
+    """Return the strictest TLP tag of the event as a marking, as far as its tags are known."""
+    order = ("RED", "AMBER+STRICT", "AMBER", "GREEN", "CLEAR", "WHITE")
+    names = {str(tag.get("name")).upper() for tag in event.get("Tag") or ()}
+    return next((f"TLP:{level}" for level in order if f"TLP:{level}" in names), None)

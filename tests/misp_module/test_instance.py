@@ -59,7 +59,7 @@ def test_the_ledger_knows_what_was_written(misp):
     assert "spearphishing" in row.evidence
     assert row.recognizer
     assert enrichment.release in event["Object"][0]["comment"]
-    assert enrichment.tlp == "tlp:amber"
+    assert enrichment.tlp == "TLP:AMBER"
     assert enrichment.outcome == "done"
     assert len(rows) == len({row.id for row in rows}) == 3 * len(objects) + 1
 
@@ -186,6 +186,26 @@ def test_the_names_of_tags_are_kept(misp):
     assert first == again
     assert len(misp.requests) == asked
     assert first.source == "instance"
+
+
+def test_an_instance_that_is_down_is_not_asked_each_time(monkeypatch, misp):
+    monkeypatch.setenv("TTPSCRIBE_MISP_TAGS_HOURS", "0.0000001")
+    settings.load.cache_clear()
+    old = known_clusters(settings.load())
+    misp.users.clear()  # the key is refused from now on
+    connect.cache_clear()
+    again = known_clusters(settings.load())
+    asked = len(misp.requests)
+
+    assert again == known_clusters(settings.load()) == old
+    assert len(misp.requests) == asked
+
+
+def test_an_instance_that_was_never_there_leaves_the_shipped_names(monkeypatch):
+    monkeypatch.setenv("TTPSCRIBE_MISP_URL", "http://127.0.0.1:9")
+    settings.load.cache_clear()
+
+    assert known_clusters(settings.load()).source == "pymispgalaxies"
 
 
 def test_check_says_what_is_wrong(misp, server, root, monkeypatch):
