@@ -13,7 +13,8 @@ from engine.errors import TtpscribeError
 def main() -> int:
     """Run the connector; say what is wrong, and show where where it was not foreseen."""
     try:
-        Connector.open(Settings.load()).run()
+        with Connector.open(Settings.load()) as connector:
+            connector.run()
     except TtpscribeError as error:
         print(f"Error: {error}", file=sys.stderr)  # noqa: T201 - no logger is set up yet
         return error.exit_code

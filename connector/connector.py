@@ -6,10 +6,11 @@ import json
 import logging
 import signal
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from connector import playbook
 from connector.analyser import Analyser, LocalAnalyser
@@ -83,7 +84,7 @@ class Connector:
         self._queue: JournalledQueue | None = None
 
     @classmethod
-    def open(cls, settings: Settings, **options: Any) -> Connector:
+    def open(cls, settings: Settings, **options: Any) -> Self:
         """Register with OpenCTI and open the ledger.
 
         Raises
@@ -119,15 +120,24 @@ class Connector:
         queue.start()
         while queue.is_alive():
             queue.join(0.5)
+            if self._stopping.is_set():
+                queue.finish()  # again: it may just have been connecting
         self._stopping.set()
         sweeper.join(self.settings.ttpscribe.lease)
 
     def stop(self, timeout: float = 30) -> None:
         """End `run` after the present enrichment."""
         self._stopping.set()
-        if self._queue is not None:
+        end = time.monotonic() + timeout
+        while self._queue is not None and self._queue.is_alive() and time.monotonic() < end:
             self._queue.finish()
-            self._queue.join(timeout)
+            self._queue.join(0.2)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         """End the heartbeats to the platform, and close the ledger."""

@@ -44,7 +44,8 @@ def connector(ctx: click.Context, config: Path | None) -> None:
 @click.pass_obj
 def run(config: Path | None) -> None:
     """Serve OpenCTI until ended by a signal."""
-    _open(_load(config)).run()
+    with _open(_load(config)) as opened:
+        opened.run()
 
 
 @connector.command()
@@ -74,8 +75,8 @@ def enrich(config: Path | None, report_id: str) -> int:
     """
     from connector import orders
 
-    opened = _open(_load(config))
-    outcome = orders.enrich(opened, orders.find(opened.platform, report_id))
+    with _open(_load(config)) as opened:
+        outcome = orders.enrich(opened, orders.find(opened.platform, report_id))
     click.echo(outcome.message, err=outcome.failed)
     return FAILED if outcome.failed else 0
 
@@ -104,29 +105,28 @@ def backfill(config: Path | None, since: datetime, label: str | None, per_minute
     from connector import orders
 
     settings = _load(config)
-    opened = _open(settings)
     moment = since.replace(tzinfo=UTC).isoformat().replace("+00:00", "Z")
-    release = opened.analyser.follow_champion()
-    series = f"backfill {moment} {label or ''} {release}"
-    listed = [
-        each
-        for kind in settings.connector.scope
-        for each in orders.reports(opened.platform, kind, moment, label)
-    ]
     done = before = 0
     failures: list[str] = []
-    with click.progressbar(listed, label="Enriching", file=sys.stderr) as bar:
-        for report in bar:
-            begun = time.monotonic()
-            outcome = orders.enrich_once(opened, report, series)
-            if outcome is None:
-                before += 1
-                continue
-            if outcome.failed:
-                failures.append(f"{report.name}: {outcome.message}")
-            else:
-                done += 1
-            time.sleep(max(0.0, 60 / per_minute - (time.monotonic() - begun)))
+    with _open(settings) as opened:
+        series = f"backfill {moment} {label or ''} {opened.analyser.follow_champion()}"
+        listed = [
+            each
+            for kind in settings.connector.scope
+            for each in orders.reports(opened.platform, kind, moment, label)
+        ]
+        with click.progressbar(listed, label="Enriching", file=sys.stderr) as bar:
+            for report in bar:
+                begun = time.monotonic()
+                outcome = orders.enrich_once(opened, report, series)
+                if outcome is None:
+                    before += 1
+                    continue
+                if outcome.failed:
+                    failures.append(f"{report.name}: {outcome.message}")
+                else:
+                    done += 1
+                time.sleep(max(0.0, 60 / per_minute - (time.monotonic() - begun)))
     click.echo(f"{done} enriched, {len(failures)} failed, {before} done before.")
     for failure in failures:
         click.echo(failure, err=True)
