@@ -27,6 +27,7 @@ MOST_EVIDENCE = 5
 # A sentence this much less probable than the best one of the technique adds nothing.
 EVIDENCE_SHARE = 0.25
 LEAST_EVIDENCE = 0.02
+DESCRIBED = 0.5
 TACTIC_THRESHOLD = 0.5
 
 
@@ -115,11 +116,14 @@ class _Evidence:
         columns = [column, *np.flatnonzero(self.fusion.space.parent == column)]
         places = np.concatenate([self._places(number) for number in columns])
         probabilities = self.probabilities[places]
-        ranking = np.lexsort((self.scores.sentences.rows[places], -probabilities))
+        # A sentence that describes it says more than a row of a table that only names it.
+        described = self.scores.probabilities[places] >= DESCRIBED
+        rows = self.scores.sentences.rows[places]
+        ranking = np.lexsort((rows, -probabilities, ~described))
+        least = max(LEAST_EVIDENCE, EVIDENCE_SHARE * float(probabilities.max(initial=0)))
         found: dict[int, Evidence] = {}
         for place in places[ranking]:
             probability = float(self.probabilities[place])
-            least = max(LEAST_EVIDENCE, EVIDENCE_SHARE * float(probabilities[ranking[0]]))
             if len(found) == MOST_EVIDENCE or (found and probability < least):
                 break
             row = int(self.scores.sentences.rows[place])

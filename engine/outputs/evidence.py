@@ -16,16 +16,17 @@ SITE = "https://attack.mitre.org/techniques/"
 
 
 def best(finding: Finding) -> Evidence | None:
-    """Return the evidence with the highest probability; the first one of equals."""
-    return max(finding.evidence, key=lambda evidence: evidence.probability, default=None)
+    """Return the evidence to show where there is room for one: the engine's first."""
+    return next(iter(finding.evidence), None)
 
 
 def ranked(finding: Finding) -> list[Evidence]:
-    """Return the best evidence of each sentence, best first, in reading order among equals."""
-    ordered = sorted(finding.evidence, key=lambda e: (-e.probability, e.sentence, e.start))
+    """Return the best evidence of each sentence, in the engine's order."""
     of_sentence: dict[int, Evidence] = {}
-    for evidence in ordered:
-        of_sentence.setdefault(evidence.sentence, evidence)
+    for evidence in finding.evidence:
+        known = of_sentence.get(evidence.sentence)
+        if known is None or evidence.probability > known.probability:
+            of_sentence[evidence.sentence] = evidence
     return list(of_sentence.values())
 
 

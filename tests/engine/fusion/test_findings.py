@@ -122,6 +122,15 @@ def test_evidence_is_exact_text_best_first(fusion: Fusion, knowledge: Knowledge)
     assert all(document.text[e.start : e.end] == e.text for e in evidence)
 
 
+def test_a_description_goes_before_a_bare_name(fusion: Fusion, knowledge: Knowledge) -> None:
+    found = _select(
+        fusion, knowledge, ("Impact | T1486", {}), ("Files are encrypted.", {"T1486": 0.9})
+    )
+    evidence = found.findings[0].evidence
+    assert [e.text for e in evidence] == ["Files are encrypted.", "Impact | T1486"]
+    assert [e.recognizer for e in evidence] == ["svc", "explicit"]
+
+
 def test_sentences_over_their_own_threshold(fusion: Fusion, knowledge: Knowledge) -> None:
     found = _select(fusion, knowledge, ("a", {"T1486": 0.45}), ("b", {"T1486": 0.35}))
     assert [s.index for s in found.sentences] == [0]
