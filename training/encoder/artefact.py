@@ -82,7 +82,7 @@ def write_artefact(
     """
     directory.mkdir(parents=True, exist_ok=True)
     with steps.step("Export to ONNX", 1):
-        tokenizer.save(str(directory / TOKENIZER))
+        tokenizer.save(str(directory / TOKENIZER), pretty=False)
         export(served, directory / MODEL, quantize=quantize)
     encoder = OnnxEncoder(
         directory / MODEL, directory / TOKENIZER, max_tokens=description.max_tokens

@@ -89,13 +89,13 @@ class EncoderTrainingSettings(BaseModel):
     base: str = DEFAULT_BASE
     texts: Stage = Stage(epochs=3, learning_rate=2.5e-4, head_learning_rate=3e-3, alignment=0.1)
     sentences: Stage = Stage(
-        epochs=3, learning_rate=1.5e-4, head_learning_rate=1e-3, alignment=0.05
+        epochs=2, learning_rate=1.5e-4, head_learning_rate=1e-3, alignment=0.05
     )
     min_examples: int = Field(default=8, ge=2)
     left_out_sources: tuple[str, ...] = FAR_FROM_REPORTS
     unknown_weight: float = Field(default=0.2, ge=0, le=1)
-    negatives: int = Field(default=8000, ge=0)
-    rehearsal: int = Field(default=3000, ge=0)
+    negatives: int = Field(default=6000, ge=0)
+    rehearsal: int = Field(default=1500, ge=0)
     max_tokens: int = Field(default=112, ge=8, le=512)
     batch_tokens: int = Field(default=2048, ge=64)
     dropout: float = Field(default=0.2, ge=0, lt=1)

@@ -32,7 +32,7 @@ CHECKPOINTS = "encoder-checkpoints"
 # What 8-bit weights, and skipping sentences of few words, may cost in F1 before they are not done.
 LARGEST_QUANTIZATION_LOSS = 0.005
 LARGEST_SKIPPING_LOSS = 0.003
-LEAST_WORDS = 2
+LEAST_WORDS = 3
 
 
 @dataclass(frozen=True)
