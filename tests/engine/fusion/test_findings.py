@@ -170,3 +170,21 @@ def test_saved_and_loaded_gives_the_same(
 def test_a_document_of_empty_lines_has_no_findings(fusion: Fusion, knowledge: Knowledge) -> None:
     found = _select(fusion, knowledge, ("", {}), (" ", {}))
     assert found == Selection((), (), (), ())
+
+
+def test_a_recognizer_that_the_fusion_does_not_know_is_taken_at_its_word(
+    fusion: Fusion, knowledge: Knowledge
+) -> None:
+    document, svc = _document(("The script was run by mshta.exe.", {}))
+    own = Recognition("borrowed", ("T1486",), csr_matrix(np.array([[0.7]], np.float32)))
+    scores = fusion.score(document, [svc, own])
+    point = OperatingPoint(
+        write_threshold=0.5,
+        suggest_threshold=0.2,
+        sentence_threshold=0.4,
+        expected_precision=0.5,
+        expected_recall=0.5,
+    )
+    [finding] = select(document, scores, [svc, own], fusion, point).findings
+    assert (finding.technique, round(finding.probability, 3)) == ("T1486", 0.7)
+    assert finding.evidence[0].recognizer == "borrowed"
