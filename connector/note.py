@@ -14,7 +14,7 @@ from engine.types import Analysis, Evidence, Finding
 
 # The platform keeps a note's id, and updates it in place, only where it has an abstract.
 ABSTRACT = "ATT&CK techniques in this report (ttpscribe)"
-SHOWN = 3  # sentences of evidence for each technique
+SHOWN = 2  # sentences of evidence for each technique
 LONGEST = 400  # characters of one sentence
 
 
@@ -68,22 +68,21 @@ def render(
 
 
 def _table(findings: Iterable[Finding], analysis: Analysis, reading: Reading) -> str:
-    head = (
-        "| Technique | Name | Probability | Evidence | Where | Recognizer |\n"
-        "|---|---|---:|---|---|---|"
-    )
+    head = "| Technique | Name | Probability | Evidence | Recognizer |\n|---|---|---:|---|---|"
     return "\n".join([head, *(_row(each, analysis, reading) for each in findings)])
 
 
 def _row(finding: Finding, analysis: Analysis, reading: Reading) -> str:
-    shown = ranked(finding)[:SHOWN]
-    quotes = [escape(one_line(sentence_text(analysis.document, each), LONGEST)) for each in shown]
-    places = [_place(each, reading) for each in shown]
+    # One line a cell, and no HTML: OpenCTI shows Markdown alone.
+    quotes = [
+        f"“{escape(one_line(sentence_text(analysis.document, each), LONGEST))}” "
+        f"*({_place(each, reading)})*"
+        for each in ranked(finding)[:SHOWN]
+    ]
     recognizers = sorted({each.recognizer for each in finding.evidence})
     return (
         f"| {_link(finding.technique)} | {escape(finding.name)} | {percent(finding.probability)} "
-        f"| {'<br>'.join(quotes) or 'the whole report'} | {'<br>'.join(places)} "
-        f"| {escape(', '.join(recognizers))} |"
+        f"| {' '.join(quotes) or 'the report as a whole'} | {escape(', '.join(recognizers))} |"
     )
 
 

@@ -42,7 +42,9 @@ class Rig:
         self.platform = platform
         self.ledger = ledger
         self.ttpscribe: dict[str, Any] = {
-            "retries": 1, "read_back_timeout": 20, "lease": 2, "ledger_url": ledger, **ttpscribe,
+            "retries": 1, "read_back_timeout": 20, "lease": 2, "ledger_url": ledger,
+            # Only what the texts name: the tests hold with any release.
+            "threshold": 0.9, **ttpscribe,
         }  # fmt: skip
         self.connector_settings: dict[str, Any] = {
             "id": CONNECTOR_ID, "name": "ttpscribe", "log_level": "error",

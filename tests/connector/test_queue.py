@@ -11,7 +11,7 @@ from opencti_double import OpenCTIDouble, Worker
 from connector import orders
 from engine.ledger import Ledger
 
-# A full run of 200 is in bench/connector.py.
+# A full run of 200 is in bench/enrichment.py.
 REPORTS = 16
 
 
