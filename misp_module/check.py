@@ -30,8 +30,9 @@ class Check:
 
 
 def check(settings: Settings, root: Path | None = None) -> Iterator[Check]:
-    """Look at the release, the module files, the modules server, and the MISP instance."""
+    """Look at the release, the ledger, the module files, the modules server, and the instance."""
     yield _guarded("release", _release)
+    yield _guarded("ledger", _ledger)
     if root is not None:
         yield _root(root)
     yield _guarded("modules server", lambda: _server(settings.modules_url))
@@ -43,6 +44,14 @@ def _release() -> Check:
 
     release = open_default()
     return Check("release", "good", f"{release.name}, ATT&CK {release.manifest.attack_version}")
+
+
+def _ledger() -> Check:
+    from engine.ledger import Ledger
+
+    with Ledger.open() as ledger:
+        ledger.check()
+        return Check("ledger", "good", ledger.location)
 
 
 def _root(root: Path) -> Check:

@@ -118,7 +118,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def server(root: Path) -> Iterator[ModulesServer]:
     """One server without a MISP key, with the release that ships, warm."""
-    with serve(root) as server:
+    with serve(root, {"TTPSCRIBE_MISP_FETCH_NETWORKS": "127.0.0.2/32"}) as server:
         server.ask(hover("Warm (T1566)."))
         yield server
 

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import base64
 import io
+import json
+import os
+import signal
 import struct
+import sys
 import zipfile
 import zlib
 
 import pytest
 from markdown_it import MarkdownIt
 
-from .conftest import attribute, enrich, hover, importing, serve, techniques
+from misp_module.client.process import WorkerProcess
+
+from .conftest import attribute, enrich, hover, importing, techniques
 
 
 def attachment(data: bytes | str, name: str = "report.pdf"):
@@ -148,16 +154,24 @@ def test_control_characters(server):
     assert "T1566.001" in techniques(server.ask(enrich("It used\x07 T1566.001 \x00 phishing.")))
 
 
-def test_a_wrong_environment_is_an_answer(root):
-    with serve(root, {"TTPSCRIBE_MISP_TAGS_HOURS": "soon"}) as server:
-        answer = server.ask(hover("T1566"))
+def asked_of_a_worker(monkeypatch, variable, value):
+    """The answer of a worker that is started in another environment."""
+    monkeypatch.setenv(variable, value)
+    worker = WorkerProcess([sys.executable, "-P", "-m", "misp_module.worker"])
+    try:
+        return json.loads(worker.submit(json.dumps(hover("T1566")).encode()).result(60))
+    finally:
+        os.kill(worker.pid, signal.SIGKILL)
+
+
+def test_a_wrong_environment_is_an_answer(monkeypatch):
+    answer = asked_of_a_worker(monkeypatch, "TTPSCRIBE_MISP_TAGS_HOURS", "soon")
 
     assert "TTPSCRIBE_MISP_TAGS_HOURS" in answer["error"]
 
 
-def test_no_release_is_an_answer(root):
-    with serve(root, {"TTPSCRIBE_RELEASE": "2019-01-none"}) as server:
-        answer = server.ask(hover("T1566"))
+def test_no_release_is_an_answer(monkeypatch):
+    answer = asked_of_a_worker(monkeypatch, "TTPSCRIBE_RELEASE", "2019-01-none")
 
     assert "2019-01-none" in answer["error"]
     assert "ttpscribe" in answer["error"]

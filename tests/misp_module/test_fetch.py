@@ -14,7 +14,7 @@ from engine.errors import DocumentError
 from misp_module import fetch as fetching
 from misp_module.fetch import fetch, may_reach
 
-from .conftest import STORY, enrich, serve, techniques
+from .conftest import STORY, enrich, techniques
 
 HERE = "127.0.0.2"  # allowed by a test; 127.0.0.1 is not
 ALLOWED = (ipaddress.ip_network(f"{HERE}/32"),)
@@ -164,12 +164,11 @@ def test_public_addresses_are_public():
     assert not may_reach(ipaddress.ip_address("224.0.0.1"))
 
 
-def test_a_link_through_the_modules_server(root, site):
+def test_a_link_through_the_modules_server(server, site):
     on = {"config": {"fetch_links": "1"}}
-    with serve(root, {"TTPSCRIBE_MISP_FETCH_NETWORKS": f"{HERE}/32"}) as server:
-        found = server.ask(enrich(f"{site}/report.html", "link", **on))
-        inside = server.ask(enrich(f"{site}/inside", "url", **on))
-        off = server.ask(enrich(f"{site}/report.html", "link"))
+    found = server.ask(enrich(f"{site}/report.html", "link", **on))
+    inside = server.ask(enrich(f"{site}/inside", "url", **on))
+    off = server.ask(enrich(f"{site}/report.html", "link"))
 
     assert "T1566.001" in techniques(found)
     assert "no public address" in inside["error"]

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from engine import __version__
+from engine.commands.main import build
 from engine.errors import UsageError
 from misp_module import install as installing
+from misp_module.settings import PREFIX, Settings
 
 MODULES = sorted(installing.MODULES.rglob("*.py"))
 
@@ -89,3 +93,23 @@ def test_what_the_server_lists(server):
             assert all(isinstance(setting, str) for setting in config)
     assert server.modules()["ttpscribe_attack"]["mispattributes"]["format"] == "misp_standard"
     assert server.modules()["ai_connector"]["meta"]["module-type"] == ["ai"]
+
+
+def test_the_page_names_every_setting(project):
+    page = (project / "docs" / "misp.md").read_text()
+    variables = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    assert set(re.findall(rf"{PREFIX}[A-Z_]+", page)) == variables
+    for path in MODULES:
+        for setting in set(re.findall(r"^    \"([a-z_]+)\",$", path.read_text(), re.MULTILINE)):
+            assert f"`{setting}`" in page
+
+
+@pytest.mark.parametrize("command", ["install", "check", "enrich", "backfill"])
+def test_the_page_shows_commands_that_exist(project, command):
+    page = (project / "docs" / "misp.md").read_text()
+    shown = CliRunner().invoke(build(), ["misp", command, "--help"])
+    (line,) = re.findall(rf"ttpscribe misp {command}\b(.*)$", page, re.MULTILINE)[:1]
+
+    assert shown.exit_code == 0
+    for option in re.findall(r"--[a-z]+", line.split("#")[0]):
+        assert option in shown.output
