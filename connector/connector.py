@@ -186,6 +186,9 @@ class Connector:
             # Not even the failure could be told: it stays in the journal, to be told later.
             log.error("%s stays in the journal: %s", claim.message, error)
             return Outcome(str(error), failed=True)
+        except Exception as error:
+            log.exception("%s stays in the journal.", claim.message)
+            return Outcome(f"Unforeseen: {type(error).__name__}", failed=True)
 
     def _route(self, claim: Claim, body: dict[str, Any]) -> Outcome:
         internal, event = body["internal"], body["event"]
@@ -271,9 +274,9 @@ class Connector:
             )
 
     def send(self, objects: list[dict[str, Any]]) -> None:
-        """Hand objects to the platform's workers."""
+        """Hand objects to the platform's workers, in one try."""
         bundle = self.helper.stix2_create_bundle(objects)
-        self.platform.ask("sending the result", lambda: send(self.helper, bundle))
+        self.platform.ask("sending the result", lambda: send(self.helper, bundle), retries=0)
 
     def _failed(self, claim: Claim, message: str) -> dict[str, str]:
         failure = {"message": message}

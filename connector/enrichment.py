@@ -19,10 +19,11 @@ from typing import TYPE_CHECKING, Any
 
 from connector import wording
 from connector.analyser import Analyser
+from connector.errors import Unavailable
 from connector.files import NAMESPACE
 from connector.memory import PLATFORM, Memory, key_of, notice, recall, things_of
 from connector.note import note_id
-from connector.platform import Platform
+from connector.platform import FIRST_WAIT, LONGEST_WAIT, Platform
 from connector.reader import Reading, read
 from connector.records import record
 from connector.report import Report
@@ -195,24 +196,47 @@ class Enrichment:
         }
         begun = claim.steps.get("sending")
         if objects:
-            tracking = self.platform.tracking(order.work) if order.work else None
-            announced = tracking.expected if tracking else 0
-            if begun is None:
-                sent["expected"] = announced
-                claim.step("sending", sent)
+            sent["expected"] = begun["expected"] if begun else self._announced(order)
+            claim.step("sending", sent)
             self.at("sending")
-            send(objects)
-            if begun is not None and order.work:
-                # The first send had announced objects, and may have died before handing them
-                # over. They are in this one; without this the work would wait for them forever.
-                for _ in range(announced - int(begun["expected"])):
-                    self.platform.api.work.report_expectation(order.work, None)
+            self._hand_over(objects, order, int(sent["expected"]), send)
         if begun is not None:  # what the first send brought in is there, and not sent again
             for name in ("techniques", "things"):
                 sent[name] = sorted({*sent[name], *begun[name]})
         claim.step("sent", sent)
         self.at("sent")
         return sent
+
+    def _hand_over(
+        self, objects: list[dict[str, Any]], order: Order, before: int, send: Send
+    ) -> None:
+        """Send, again if need be, and leave the work waiting for nothing that does not come.
+
+        Each try announces its objects to the work before it hands them over, and may die in
+        between. All of them are in the last one, so what earlier tries announced is reported as
+        imported; without that the work would never end.
+        """
+        wait = FIRST_WAIT
+        for attempt in range(self.settings.retries + 1):
+            announced = self._announced(order)
+            try:
+                send(objects)
+                break
+            except Unavailable:
+                if attempt == self.settings.retries:
+                    self._report(order, self._announced(order) - before)
+                    raise
+            time.sleep(wait)
+            wait = min(wait * 2, LONGEST_WAIT)
+        self._report(order, announced - before)
+
+    def _announced(self, order: Order) -> int:
+        tracking = self.platform.tracking(order.work) if order.work else None
+        return tracking.expected if tracking else 0
+
+    def _report(self, order: Order, number: int) -> None:
+        for _ in range(number):
+            self.platform.api.work.report_expectation(order.work, None)
 
     def _check(self, claim: Claim, order: Order, sent: Mapping[str, Any]) -> str:
         """Wait for the import, and compare what is there with what was sent."""

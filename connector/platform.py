@@ -81,7 +81,7 @@ class Platform:
         self.retries = retries
         api.session_requests_timeout = timeout
 
-    def ask(self, what: str, question: Callable[[], T]) -> T:
+    def ask(self, what: str, question: Callable[[], T], retries: int | None = None) -> T:
         """Ask, and ask again at growing intervals where the fault may pass.
 
         Raises
@@ -92,14 +92,15 @@ class Platform:
             If it answers that it will not.
         """
         wait = FIRST_WAIT
-        for attempt in range(self.retries + 1):
+        retries = self.retries if retries is None else retries
+        for attempt in range(retries + 1):
             try:
                 return question()
             except (requests.RequestException, ValueError, OSError) as error:
                 fault = _understand(what, error)
                 if isinstance(fault, Refused) and not fault.may_pass:
                     raise fault from error
-                if attempt == self.retries:
+                if attempt == retries:
                     raise fault from error
             time.sleep(wait)
             wait = min(wait * 2, LONGEST_WAIT)

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pika.exceptions
 import pytest
 from connector_rig import (
     CONNECTOR_ID,
@@ -210,6 +211,37 @@ def test_rabbitmq_restarted(platform: OpenCTIDouble, rabbitmq: RabbitMQ, serving
     second = example(platform, "Second")
     assert serving.enrich(second).errors == []
     assert platform.state(second)["techniques"]
+
+
+def test_the_queue_goes_away_while_sending(
+    platform: OpenCTIDouble, rig: Rig, at_hand: Connector
+) -> None:
+    report = example(platform)
+    send, calls = at_hand.helper._send_bundle, iter(range(1000))
+
+    def falter(*given: Any, **named: Any) -> None:
+        if next(calls) == 3:
+            raise pika.exceptions.ConnectionClosedByBroker(320, "shutdown")
+        send(*given, **named)
+
+    at_hand.helper._send_bundle = falter
+    assert not enrich(at_hand, report).failed
+    (work,) = platform.works.works.values()
+    assert rig.wait(work.id).errors == []  # it ends, though objects were announced twice
+    assert len(platform.state(report)["techniques"]) == 4
+    assert len(platform.state(report)["notes"]) == 1
+
+
+def test_the_queue_stays_away(platform: OpenCTIDouble, rig: Rig, at_hand: Connector) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise pika.exceptions.AMQPConnectionError
+
+    at_hand.helper._send_bundle = fail
+    outcome = enrich(at_hand, example(platform))
+    assert outcome.failed
+    (work,) = platform.works.works.values()
+    assert problem(rig.wait(work.id)) == outcome.message
+    assert "could not be reached while sending the result" in outcome.message
 
 
 # -- the ledger --
