@@ -51,8 +51,9 @@ class OutOfFold:
             "columns": scores.indices.astype(np.int32),
             "values": scores.data.astype(np.float16),
         }
-        if all_of[0].document_scores is not None:
-            arrays["documents"] = np.stack([r.document_scores for r in all_of]).astype(np.float16)
+        wholes = [r.document_scores for r in all_of if r.document_scores is not None]
+        if wholes:
+            arrays["documents"] = np.stack(wholes).astype(np.float16)
         tactics = sorted({tactic for r in all_of for tactic in r.tactic_scores})
         if tactics:
             arrays["tactics"] = np.array(
