@@ -12,6 +12,8 @@ import click
 from training.commands.options import data_option, progress_bars, read_labels, without_option
 
 SETTINGS = "settings.json"
+REPORT = "-report.json"
+RECOMMENDERS = "recommenders.json"
 
 
 @click.command(
@@ -100,8 +102,18 @@ def _settings_of(parts: tuple[Path, ...], kind: str) -> dict[str, dict[str, Any]
 
 def _reports(parts: tuple[Path, ...]) -> dict[str, Any]:
     """Return the figures that the trainers wrote beside their models, by part."""
-    return {
-        path.name.removesuffix("-report.json"): json.loads(path.read_text("utf-8"))
+    found = {
+        path.name.removesuffix(REPORT): json.loads(path.read_text("utf-8"))
         for part in parts
-        for path in sorted(part.glob("*-report.json"))
+        for path in sorted(part.glob(f"*{REPORT}"))
     }
+    for part in parts:
+        file = part / RECOMMENDERS
+        if file.is_file():
+            described = json.loads(file.read_text("utf-8"))
+            found["recommenders"] = {
+                "data_hash": described["data_hash"],
+                "rows": described["rows"],
+                **described["figures"],
+            }
+    return found
