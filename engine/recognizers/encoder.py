@@ -99,44 +99,72 @@ class EncoderRecognizer:
 
     def recognize(self, document: Document) -> Recognition:
         """Score every sentence of the document."""
+        texts = dict.fromkeys(sentence.text for sentence in document.sentences)
+        read = [text for text in texts if self.reads(text)]
+        logits, embeddings = self.encoder.encode(read)
+        row_of = {text: row for row, text in enumerate(read)}
+        return self.recognition(document, row_of, logits, embeddings)
+
+    def reads(self, text: str) -> bool:
+        """Tell whether a sentence is long enough to be read at all."""
+        return worth_reading(text, self.description.least_words)
+
+    def recognition(
+        self,
+        document: Document,
+        row_of: Mapping[str, int],
+        logits: NDArray[np.float32],
+        embeddings: NDArray[np.float32],
+    ) -> Recognition:
+        """Make of what the model gave what the recognizer says.
+
+        Parameters
+        ----------
+        document : Document
+        row_of : mapping of text to int
+            The row of each sentence in the arrays; those that are not in it score nothing.
+        logits : ndarray of float32, shape (n_rows, n_labels)
+        embeddings : ndarray of float32, shape (n_rows, n_dimensions)
+            Of length one.
+        """
         from scipy.sparse import csr_matrix
 
-        texts = [sentence.text for sentence in document.sentences]
-        least = self.description.least_words
-        read = [text for text in dict.fromkeys(texts) if worth_reading(text, least)]
-        row_of = {text: row for row, text in enumerate(read)}
-        scores = csr_matrix(self.score(read, domains_in(document.text)))
+        scores = csr_matrix(self.scores(logits, embeddings, domains_in(document.text)))
         # One empty row more, for the sentences that were not read.
-        scores.resize((len(read) + 1, len(self.techniques)))
+        unread = scores.shape[0]
+        scores.resize((unread + 1, len(self.techniques)))
+        rows = [row_of.get(sentence.text, unread) for sentence in document.sentences]
         return Recognition(
             recognizer=self.name,
             techniques=self.techniques,
-            sentence_scores=scores[[row_of.get(text, len(read)) for text in texts]],
+            sentence_scores=scores[rows],
             notes=dict.fromkeys(self.zero_shot, ZERO_SHOT_NOTE),
         )
 
-    def score(
-        self, texts: Sequence[str], domains: Collection[str] = ("enterprise", "ics", "mobile")
+    def scores(
+        self,
+        logits: NDArray[np.float32],
+        embeddings: NDArray[np.float32],
+        domains: Collection[str] = ("enterprise", "ics", "mobile"),
     ) -> NDArray[np.float32]:
-        """Return the probabilities of texts, float32 of shape (n_texts, n_techniques).
+        """Return the probabilities, float32 of shape (n_rows, n_techniques).
 
         Those under the floors are zero; so are zero-shot ones of other domains than those given.
         """
-        logits, embeddings = self.encoder.encode(texts)
         if logits.shape[1] != len(self.description.labels):
             raise ReleaseError(
                 f"The encoder's model has {logits.shape[1]} outputs, but {DESCRIPTION} names "
                 f"{len(self.description.labels)} labels: the files do not belong together. "
                 "Fetch the release again, or use another: ttpscribe releases list"
             )
-        scores = np.zeros((len(texts), len(self.techniques)), dtype=np.float32)
+        result = np.zeros((len(logits), len(self.techniques)), dtype=np.float32)
         probabilities = self.description.probabilities(logits)[:, self._columns]
         # Two labels may have become one technique since the training.
-        np.maximum.at(scores.T, self._targets, probabilities.T)
-        scores[scores < self.settings.floor] = 0
+        np.maximum.at(result.T, self._targets, probabilities.T)
+        result[result < self.settings.floor] = 0
         if self.prototypes is not None and self.zero_shot:
-            scores[:, self._learned :] = self._zero_shot_scores(embeddings, domains)
-        return scores
+            result[:, self._learned :] = self._zero_shot_scores(embeddings, domains)
+        return result
 
     def _zero_shot_scores(
         self, embeddings: NDArray[np.float32], domains: Collection[str]

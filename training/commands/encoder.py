@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from engine.errors import UsageError
+from training.commands.options import progress_bars, read_labels, without_option
 from training.encoder.settings import DEFAULT_BASE, EncoderTrainingSettings
 
 if TYPE_CHECKING:
@@ -15,8 +17,6 @@ if TYPE_CHECKING:
 
     from training.encoder.importing import Imported
     from training.encoder.train import EncoderTraining
-    from training.labels import LabelSet
-    from training.progress import Steps
 
 DEFAULTS = EncoderTrainingSettings()
 
@@ -28,8 +28,9 @@ DEFAULTS = EncoderTrainingSettings()
     "paths",
     type=click.Path(path_type=Path),
     multiple=True,
-    help="File or folder of labelled text; give it several times for several.",
+    help="Labelled text: a file or a folder; may be repeated. Formats: docs/training-data.md.",
 )
+@without_option
 @click.option(
     "--output",
     type=click.Path(path_type=Path, file_okay=False),
@@ -55,11 +56,12 @@ DEFAULTS = EncoderTrainingSettings()
 @click.option(
     "--cross-validate",
     is_flag=True,
-    help="Hold out every fold of documents in turn, and write out-of-fold scores too.",
+    help="Hold out every fold of documents in turn: the fusion of a release needs it.",
 )
 @click.option("--restart", is_flag=True, help="Forget the checkpoints of an interrupted training.")
 def encoder(
     paths: tuple[Path, ...],
+    left_out: tuple[str, ...],
     output: Path,
     checkpoint: Path | None,
     labels: str | None,
@@ -71,12 +73,12 @@ def encoder(
     r"""Fine-tune an encoder on labelled text, or import one with --import.
 
     Interrupted, the same command goes on where it was. Needs the extra 'train'; what it writes
-    does not.
+    does not. Make a release of the result with 'ttpscribe train release'.
 
     \b
-    ttpscribe train encoder --data TEXT_DIR --output my-release
+    ttpscribe train encoder --data TEXT_DIR --cross-validate --output trained/encoder
     ttpscribe train encoder --import scibert_multi_label_model --labels tram \
-        --tokenizer allenai/scibert_scivocab_uncased --output tram-release
+        --tokenizer allenai/scibert_scivocab_uncased --output trained/tram
     """
     from rich.console import Console
 
@@ -86,9 +88,9 @@ def encoder(
         raise UsageError("Give labelled text with --data PATH, or a checkpoint with --import DIR.")
     console = Console(stderr=True)
     if checkpoint is not None:
-        _import(checkpoint, paths, output, labels, tokenizer, options, console)
+        _import(checkpoint, paths, left_out, output, labels, tokenizer, options, console)
     else:
-        _train(paths, output, _settings(options), cross_validate, restart, console)
+        _train(paths, left_out, output, _settings(options), cross_validate, restart, console)
 
 
 def _settings(options: dict[str, Any]) -> EncoderTrainingSettings:
@@ -105,6 +107,7 @@ def _settings(options: dict[str, Any]) -> EncoderTrainingSettings:
 
 def _train(
     paths: tuple[Path, ...],
+    left_out: tuple[str, ...],
     output: Path,
     settings: EncoderTrainingSettings,
     cross_validate: bool,
@@ -117,9 +120,9 @@ def _train(
 
     require_torch()
     knowledge = Knowledge.load()
-    with _steps(console) as steps:
+    with progress_bars() as steps:
         trained = train_encoder(
-            _read(paths, knowledge),
+            read_labels(paths, left_out, knowledge),
             knowledge,
             output,
             settings,
@@ -127,16 +130,17 @@ def _train(
             restart=restart,
             steps=steps,
         )
+    if trained.out_of_fold.recognitions:
+        trained.out_of_fold.save(output)
+    report = {"techniques": len(trained.techniques), **trained.figures}
+    (output / "encoder-report.json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")
     _report(trained, console)
-    if cross_validate:
-        path = output / "encoder-out-of-fold.safetensors"
-        trained.save_scores(path)
-        console.print(f"Out-of-fold scores: {path}")
 
 
 def _import(
     checkpoint: Path,
     paths: tuple[Path, ...],
+    left_out: tuple[str, ...],
     output: Path,
     labels: str | None,
     tokenizer: str | None,
@@ -147,7 +151,7 @@ def _import(
     from training.encoder import import_checkpoint
 
     knowledge = Knowledge.load()
-    with _steps(console) as steps:
+    with progress_bars() as steps:
         imported = import_checkpoint(
             checkpoint,
             knowledge,
@@ -155,32 +159,10 @@ def _import(
             labels=labels,
             tokenizer=tokenizer,
             max_tokens=options["max_tokens"] or 128,
-            texts=_read(paths, knowledge) if paths else None,
+            texts=read_labels(paths, left_out, knowledge) if paths else None,
             steps=steps,
         )
     _tell(imported, console)
-
-
-def _read(paths: tuple[Path, ...], knowledge: Any) -> LabelSet:
-    from training.labels import read
-
-    return read(paths, knowledge)
-
-
-def _steps(console: Console) -> Any:
-    from contextlib import contextmanager
-
-    from rich.progress import Progress
-
-    from training.progress import RichSteps
-
-    @contextmanager
-    def open_steps() -> Any:
-        with Progress(console=console) as progress:
-            steps: Steps = RichSteps(progress)
-            yield steps
-
-    return open_steps()
 
 
 def _report(trained: EncoderTraining, console: Console) -> None:
@@ -188,7 +170,7 @@ def _report(trained: EncoderTraining, console: Console) -> None:
 
     table = Table(title=f"Encoder in {trained.directory}", show_header=False)
     table.add_row("techniques with a classifier", str(len(trained.techniques)))
-    table.add_row("documents scored unseen", str(len(trained.documents)))
+    table.add_row("documents scored unseen", str(len(trained.out_of_fold.recognitions)))
     names = {
         "f1": "sentence micro-F1 on them",
         "quantization_loss": "F1 lost by 8-bit weights",

@@ -37,20 +37,23 @@ Indices = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
-class OutOfFold:
-    """Logits of rows of the data by models that had not seen them.
+class Unseen:
+    """What models that had not seen them made of rows of the data.
 
     Attributes
     ----------
     rows : ndarray of int, shape (n_rows,)
         Row numbers.
     logits : ndarray of float32, shape (n_rows, n_techniques)
+    embeddings : ndarray of float32, shape (n_rows, n_dimensions)
+        Of length one.
     positive, known : ndarray of bool, shape (n_rows, n_techniques)
         What is true, and where that is known.
     """
 
     rows: Indices
     logits: NDArray[np.float32]
+    embeddings: NDArray[np.float32]
     positive: NDArray[np.bool_]
     known: NDArray[np.bool_]
 
@@ -137,11 +140,13 @@ class Stages:
             return np.asarray(self._alone[self._alone % HELD_OUT == 0], dtype=np.intp)
         return np.flatnonzero(self.data.fold == fold)
 
-    def score(self, rows: Indices) -> OutOfFold:
+    def score(self, rows: Indices) -> Unseen:
         """Score rows by the model as it is."""
-        logits, _ = predict(self.model, tuple(self.rows.tokens[row] for row in rows), self.machine)
+        tokens = tuple(self.rows.tokens[row] for row in rows)
+        logits, embeddings = predict(self.model, tokens, self.machine)
         positive = self.data.targets.positive[rows].toarray().astype(bool)
-        return OutOfFold(rows, logits, positive, self.data.targets.known[rows] | positive)
+        known = self.data.targets.known[rows] | positive
+        return Unseen(rows, logits, embeddings, positive, known)
 
     def _fit(
         self, name: str, kind: str, rows: Indices, validating: Indices | None, epochs: int = 0
@@ -214,11 +219,11 @@ def _draw(generator: np.random.Generator, rows: Indices, count: int) -> Indices:
     return drawn
 
 
-def joined(parts: Iterable[OutOfFold]) -> OutOfFold:
+def joined(parts: Iterable[Unseen]) -> Unseen:
     """Join the scores of several folds."""
     found = list(parts)
     fields: dict[str, Any] = {
         name: np.concatenate([getattr(part, name) for part in found])
-        for name in ("rows", "logits", "positive", "known")
+        for name in ("rows", "logits", "embeddings", "positive", "known")
     }
     return replace(found[0], **fields)

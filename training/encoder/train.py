@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.recognizers.encoder import worth_reading
+from engine.documents import from_sentences
+from engine.recognizers.encoder import EncoderRecognizer, worth_reading
 from engine.recognizers.encoder_description import EncoderDescription
 from engine.types import Recognition
 from training.encoder.artefact import folder_of, write_artefact
@@ -20,13 +21,14 @@ from training.encoder.calibrate import calibrate
 from training.encoder.descriptions import describe
 from training.encoder.measure import best_f1, f1_at
 from training.encoder.settings import EncoderTrainingSettings
-from training.labels import LabelledDocument, LabelSet
+from training.labels import LabelSet
+from training.out_of_fold import OutOfFold
 from training.progress import NO_STEPS, Steps
 
 if TYPE_CHECKING:
     from engine.knowledge import Knowledge
     from training.encoder.loop import Outcome
-    from training.encoder.stages import OutOfFold, Stages
+    from training.encoder.stages import Stages, Unseen
 
 CHECKPOINTS = "encoder-checkpoints"
 # What 8-bit weights, and skipping sentences of few words, may cost in F1 before they are not done.
@@ -44,35 +46,17 @@ class EncoderTraining:
     directory : Path
         The encoder's folder of the release.
     techniques : tuple of str
-        The label space.
-    documents : tuple of LabelledDocument
-        The documents that were scored by a model that had not seen them.
-    scores : mapping from document id to ndarray of float32, shape (n_sentences, n_techniques)
-        Those calibrated probabilities, sentence by sentence as the source cut it.
+        Those with a classifier.
+    out_of_fold : OutOfFold
+        What the recognizer makes of the documents that were held out.
     figures : mapping
         What was measured.
     """
 
     directory: Path
     techniques: tuple[str, ...]
-    documents: tuple[LabelledDocument, ...]
-    scores: Mapping[str, NDArray[np.float32]]
+    out_of_fold: OutOfFold
     figures: Mapping[str, Any]
-
-    def score(self, document: LabelledDocument) -> Recognition:
-        """Return the out-of-fold scores of a document as the recognizer would give them."""
-        from scipy.sparse import csr_matrix
-
-        return Recognition("encoder", self.techniques, csr_matrix(self.scores[document.id]))
-
-    def save_scores(self, path: Path) -> None:
-        """Write the out-of-fold probabilities as safetensors, one tensor a document."""
-        import json
-
-        from safetensors.numpy import save_file
-
-        metadata = {"techniques": json.dumps(self.techniques)}
-        save_file(dict(self.scores), path, metadata=metadata)
 
 
 def train_encoder(
@@ -126,7 +110,7 @@ def train_encoder(
     stages = Stages(labels, descriptions, knowledge, settings, checkpoints, steps)
     texts = stages.texts()
     outcomes: list[Outcome] = []
-    parts: list[OutOfFold] = []
+    parts: list[Unseen] = []
     for fold in sorted(set(stages.folds.values()))[: None if cross_validate else 1]:
         outcomes.append(stages.sentences(texts, fold))
         parts.append(stages.score(stages.validating(fold)))
@@ -156,15 +140,15 @@ def train_encoder(
         quantize=figures["quantization_loss"] <= LARGEST_QUANTIZATION_LOSS,
         steps=steps,
     )
+    recognizer = EncoderRecognizer.load(directory, knowledge, {})
+    found = _by_document(labels, stages, unseen, recognizer)
+    folds = {document: stages.folds[document] for document in found}
     checkpoints.clear()
-    scores = _by_document(labels, stages, unseen, description)
-    documents = tuple(document for document in labels.documents if document.id in scores)
-    return EncoderTraining(directory, description.labels, documents, scores, description.figures)
+    out_of_fold = OutOfFold(EncoderRecognizer.name, found, folds)
+    return EncoderTraining(directory, description.labels, out_of_fold, description.figures)
 
 
-def _figures(
-    stages: Stages, unseen: OutOfFold, settings: EncoderTrainingSettings
-) -> dict[str, float]:
+def _figures(stages: Stages, unseen: Unseen, settings: EncoderTrainingSettings) -> dict[str, float]:
     """Measure what 8-bit weights and skipping cost, on rows that the model at hand has not seen."""
     from training.encoder.export import Served, encode_with
 
@@ -191,27 +175,31 @@ def _figures(
 
 
 def _by_document(
-    labels: LabelSet, stages: Stages, unseen: OutOfFold, description: EncoderDescription
-) -> dict[str, NDArray[np.float32]]:
-    """Return the probabilities of the sentences of each document that was held out.
+    labels: LabelSet, stages: Stages, unseen: Unseen, recognizer: EncoderRecognizer
+) -> dict[str, Recognition]:
+    """Return what the recognizer makes of each document that was held out.
 
     Sentences that repeat another of their fold were learned, and so scored, only once.
     """
-    probabilities = description.probabilities(unseen.logits)
-    row_of = {
+    place = {
         (int(stages.data.fold[row]), stages.data.examples[row].text.lower()): number
         for number, row in enumerate(unseen.rows)
     }
+    held_out = {fold for fold, _ in place}
     found = {}
-    for document in labels.documents:
-        fold = stages.folds.get(document.id)
-        keys = [(fold, sentence.text.lower()) for sentence in document.sentences]
-        if fold is None or not keys:
+    for gold in labels.documents:
+        fold = stages.folds.get(gold.id)
+        if fold is None or fold not in held_out or not gold.sentences:
             continue
-        nothing = np.zeros(len(description.labels), dtype=np.float32)
-        rows = [row_of.get(key) for key in keys]  # type: ignore[arg-type]
-        if any(row is not None for row in rows):
-            found[document.id] = np.stack(
-                [nothing if row is None else probabilities[row] for row in rows]
-            )
+        document = from_sentences([sentence.text for sentence in gold.sentences], gold.id)
+        row_of: dict[str, int] = {}
+        for sentence in document.sentences:
+            row = place.get((fold, sentence.text.lower()))
+            if row is not None and recognizer.reads(sentence.text):
+                row_of.setdefault(sentence.text, row)
+        rows = np.fromiter(row_of.values(), dtype=np.intp, count=len(row_of))
+        numbered = {text: number for number, text in enumerate(row_of)}
+        found[gold.id] = recognizer.recognition(
+            document, numbered, unseen.logits[rows], unseen.embeddings[rows]
+        )
     return found

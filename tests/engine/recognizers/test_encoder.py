@@ -110,6 +110,10 @@ def load(directory: Path, knowledge: Knowledge, **settings: object) -> EncoderRe
     return EncoderRecognizer.load(directory, knowledge, settings)
 
 
+def score(recognizer: EncoderRecognizer, texts: list[str], **options: object) -> np.ndarray:
+    return recognizer.scores(*recognizer.encoder.encode(texts), **options)
+
+
 def test_sentences_get_the_models_probabilities(directory: Path, knowledge: Knowledge) -> None:
     document = from_sentences(["lsass", "powershell nothing", "nothing nothing"], "d")
     found = load(directory, knowledge).recognize(document)
@@ -126,8 +130,8 @@ def test_two_labels_that_became_one_technique_give_the_higher_score(
 ) -> None:
     recognizer = load(make_encoder(tmp_path, ("T1059.001", "T1086")), knowledge)
     assert recognizer.techniques == ("T1059.001",)
-    assert recognizer.score(["lsass"])[0, 0] == pytest.approx(1 / (1 + np.exp(-4)))
-    assert recognizer.score(["powershell"])[0, 0] == pytest.approx(1 / (1 + np.exp(-4)))
+    assert score(recognizer, ["lsass"])[0, 0] == pytest.approx(1 / (1 + np.exp(-4)))
+    assert score(recognizer, ["powershell"])[0, 0] == pytest.approx(1 / (1 + np.exp(-4)))
 
 
 def test_order_length_and_repetition_do_not_matter(directory: Path, knowledge: Knowledge) -> None:
@@ -136,7 +140,7 @@ def test_order_length_and_repetition_do_not_matter(directory: Path, knowledge: K
     alone = load(directory, knowledge)
     for row, text in enumerate(texts):
         np.testing.assert_allclose(
-            together.sentence_scores[row].toarray()[0], alone.score([text])[0], atol=1e-6
+            together.sentence_scores[row].toarray()[0], score(alone, [text])[0], atol=1e-6
         )
 
 
@@ -164,7 +168,7 @@ def test_nothing_is_padded_to_a_fixed_length(directory: Path) -> None:
 
 
 def test_a_sentence_of_a_million_characters_is_cut(directory: Path, knowledge: Knowledge) -> None:
-    scores = load(directory, knowledge).score(["lsass " * 200_000])
+    scores = score(load(directory, knowledge), ["lsass " * 200_000])
     assert scores[0, 0] == pytest.approx(1 / (1 + np.exp(-4)))
 
 
@@ -217,8 +221,7 @@ def test_mobile_techniques_need_a_document_that_speaks_of_phones(
     prototypes().save(directory)
     recognizer = load(directory, knowledge)
     column = recognizer.techniques.index("T1404")
-    score = recognizer.score(["android"], domains=["enterprise"])
-    assert score[0, column] == 0
+    assert score(recognizer, ["android"], domains=["enterprise"])[0, column] == 0
     found = recognizer.recognize(from_sentences(["android"], "d"))
     assert found.sentence_scores[0, column] > 0
 
@@ -238,14 +241,14 @@ def test_prototypes_survive_storing(directory: Path) -> None:
 def test_softmax_for_models_of_one_label_a_sentence(directory: Path, knowledge: Knowledge) -> None:
     path = directory / "encoder.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"activation": "softmax"}))
-    scores = load(directory, knowledge, floor=0).score(["lsass"])
+    scores = score(load(directory, knowledge, floor=0), ["lsass"])
     assert scores.sum() == pytest.approx(1)
 
 
 def test_threads_share_one_session(directory: Path, knowledge: Knowledge) -> None:
     recognizer = load(directory, knowledge, threads=1)
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(recognizer.score, [["lsass", "nothing"]] * 16))
+        found = list(pool.map(lambda texts: score(recognizer, texts), [["lsass", "nothing"]] * 16))
     for scores in found[1:]:
         np.testing.assert_array_equal(scores, found[0])
 
@@ -264,7 +267,7 @@ def test_the_number_of_threads_comes_from_settings_or_environment(
 def test_a_damaged_model_says_what_to_do(directory: Path, knowledge: Knowledge) -> None:
     (directory / "model.onnx").write_bytes(b"not a model")
     with pytest.raises(ReleaseError, match=r"model\.onnx .* Fetch the release again"):
-        load(directory, knowledge).score(["lsass"])
+        score(load(directory, knowledge), ["lsass"])
 
 
 @pytest.mark.parametrize("file", ["model.onnx", "tokenizer.json", "encoder.json"])
@@ -279,13 +282,13 @@ def test_a_damaged_file_says_what_to_do(directory: Path, knowledge: Knowledge, f
     prototypes().save(directory)
     (directory / file).write_bytes(b"\x00{")
     with pytest.raises(ReleaseError, match="Fetch the release again"):
-        load(directory, knowledge).score(["lsass"])
+        score(load(directory, knowledge), ["lsass"])
 
 
 def test_labels_that_do_not_fit_the_model(tmp_path: Path, knowledge: Knowledge) -> None:
     directory = make_encoder(tmp_path, ("T1003.001", "T1059.001", "T1105"))
     with pytest.raises(ReleaseError, match="do not belong together"):
-        load(directory, knowledge).score(["lsass"])
+        score(load(directory, knowledge), ["lsass"])
 
 
 def test_a_newer_protocol_says_to_upgrade(directory: Path, knowledge: Knowledge) -> None:
@@ -307,6 +310,7 @@ def test_serving_imports_neither_torch_nor_transformers(directory: Path) -> None
         "import sys; from pathlib import Path; from engine.knowledge import Knowledge;"
         "from engine.recognizers.encoder import EncoderRecognizer;"
         f"r = EncoderRecognizer.load(Path({str(directory)!r}), Knowledge.load(), {{}});"
-        "r.score(['lsass']); assert not {'torch', 'transformers', 'sklearn'} & set(sys.modules)"
+        "r.scores(*r.encoder.encode(['lsass']));"
+        "assert not {'torch', 'transformers', 'sklearn'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

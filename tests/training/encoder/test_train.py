@@ -69,10 +69,24 @@ def test_parents_are_learned_from_their_sub_techniques(trained):
 
 
 def test_every_document_is_scored_by_a_model_that_has_not_seen_it(trained, labels: LabelSet):
-    assert {d.id for d in trained.documents} == {d.id for d in labels.documents}
+    scores = trained.out_of_fold
+    assert set(scores.recognitions) == {document.id for document in labels.documents}
+    assert scores.folds == {document.id: document.fold for document in labels.documents}
     for document in labels.documents:
-        found = trained.score(document)
-        assert found.sentence_scores.shape == (len(document.sentences), len(trained.techniques))
+        found = scores.recognitions[document.id]
+        assert set(trained.techniques) <= set(found.techniques)
+        assert found.sentence_scores.shape == (len(document.sentences), len(found.techniques))
+
+
+def test_out_of_fold_scores_are_not_those_of_the_model_that_ships(trained, labels, knowledge):
+    recognizer = EncoderRecognizer.load(trained.directory, knowledge, {})
+    differences = []
+    for gold in labels.documents:
+        document = from_sentences([sentence.text for sentence in gold.sentences], gold.id)
+        found = trained.out_of_fold.recognitions[gold.id]
+        difference = found.sentence_scores - recognizer.recognize(document).sentence_scores
+        differences.append(abs(difference).max())
+    assert max(differences) > 0.05
 
 
 def test_figures_say_what_quantization_and_skipping_cost(trained):
@@ -96,7 +110,7 @@ def test_without_documents_some_texts_validate(tiny_base, labels, knowledge, tmp
     alone = labels.select(lambda e: e.kind == "text", lambda _: False)
     trained = train_encoder(alone, knowledge, tmp_path, settings_of(tiny_base))
     assert (trained.directory / "model.onnx").exists()
-    assert trained.documents == ()
+    assert not trained.out_of_fold.recognitions
 
 
 def test_an_interrupted_training_goes_on(tiny_base, labels, knowledge, tmp_path, monkeypatch):
@@ -128,10 +142,9 @@ def test_an_interrupted_training_goes_on(tiny_base, labels, knowledge, tmp_path,
     resumed = train_encoder(labels, knowledge, tmp_path / "parts", settings)
     # The four batches done before are not done again, and the result is the same.
     assert len(calls) == all_batches - 4
-    for document in whole.documents:
-        np.testing.assert_allclose(
-            whole.scores[document.id], resumed.scores[document.id], atol=1e-4
-        )
+    for document, found in whole.out_of_fold.recognitions.items():
+        again = resumed.out_of_fold.recognitions[document].sentence_scores
+        np.testing.assert_allclose(found.sentence_scores.toarray(), again.toarray(), atol=1e-3)
 
 
 def test_checkpoints_of_other_data_are_refused(tiny_base, labels, knowledge, tmp_path, monkeypatch):
