@@ -104,12 +104,15 @@ class LocalAnalyser:
         analysis = self.engine.analyse(document, operating_point, threshold=threshold, inferences=0)
         if not inferences:
             return analysis
+        from engine.recommenders.observed import resolve
+
         observed = {
             finding.technique: finding.probability
             for finding in analysis.findings
             if finding.technique not in removed
         }
-        observed |= added
+        # The platform's ATT&CK may be another version than ours.
+        observed |= resolve(added.items(), self.knowledge).techniques
         if not observed:
             return analysis
         # What an analyst took out is no guess to bring back; ask for as many more.

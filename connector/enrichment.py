@@ -295,7 +295,7 @@ class Enrichment:
 
 def enrichment_id(message: str) -> str:
     """Return the id of a message's enrichment: the same when it is resumed."""
-    return str(uuid.uuid5(NAMESPACE, f"enrichment of {message}"))
+    return uuid.uuid5(NAMESPACE, f"enrichment of {message}").hex
 
 
 def fingerprint(reading: Reading, settings: TtpscribeSettings, memory: Memory) -> str:

@@ -5,6 +5,7 @@ All types of object that can be enriched are called reports here; ``kind`` says 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,8 @@ THREATS = (
     "Malware",
     "Tool",
 )
+
+_ATTACK_ID = re.compile(r"T\d{4}(?:\.\d{3})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,9 @@ def parse(node: Mapping[str, Any]) -> Report:
         techniques=tuple(
             StoredTechnique(each["id"], each["standard_id"], each["x_mitre_id"], each["name"])
             for each in members
-            if each["entity_type"] == "Attack-Pattern" and each.get("x_mitre_id")
+            if each["entity_type"] == "Attack-Pattern"
+            # Attack-patterns of one's own may have any id there; those are left alone.
+            and _ATTACK_ID.fullmatch(each.get("x_mitre_id") or "")
         ),
         threats=tuple(_threat(each) for each in members if each["entity_type"] in THREATS),
         object_ids=frozenset(each["standard_id"] for each in members),

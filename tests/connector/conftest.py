@@ -13,6 +13,7 @@ from opencti_double.probe import Probe
 from opencti_double.recorded_day import create_report, import_twice
 from opencti_double.replay import Replay
 from opencti_double.story import Story, tell
+from postgres import running_server
 
 from connector.analyser import LocalAnalyser
 from engine import Engine
@@ -128,3 +129,10 @@ def processes(_processes: Processes) -> Iterator[Processes]:
     """Connectors in processes of their own; none outlives its test."""
     yield _processes
     _processes.kill_all()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Path]:
+    """A PostgreSQL for ledgers that several connectors share."""
+    with running_server() as home:
+        yield home

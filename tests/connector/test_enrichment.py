@@ -352,3 +352,15 @@ def test_results_wait_in_a_draft_where_the_admin_says_so(
     assert platform.state(report)["techniques"] == []
     assert platform.state(report, work.draft_context)["techniques"] == NAMED
     assert "waits in a draft for approval" in said(work)
+
+
+def test_attack_patterns_of_ones_own_are_left_alone(platform: OpenCTIDouble, serving: Rig) -> None:
+    own = platform.create_attack_pattern("OUR-CATALOGUE-0000000000042", "Our own")
+    old = platform.create_attack_pattern("T1086", "PowerShell")  # revoked long ago
+    spider = platform.create("Intrusion-Set", name="Example Spider")
+    report = example(platform, objects=[spider, own, old])
+    work = serving.enrich(report)
+    assert work.errors == []
+    assert platform.state(report)["techniques"] == sorted(
+        [*NAMED, "OUR-CATALOGUE-0000000000042", "T1086"]
+    )
