@@ -13,6 +13,7 @@ from pathlib import Path
 
 PACKAGES = ("connector", "engine", "misp_module", "training")
 BIN = Path(sys.executable).parent
+HARMLESS = {"pickle.UnpicklingError"}  # an error to catch, which loads nothing
 UNPICKLERS = {"pickle", "_pickle", "cloudpickle", "dill", "marshal", "shelve"}
 NETWORK = {"aiohttp", "ftplib", "httpx", "requests", "socket", "urllib3", "websockets"}
 
@@ -28,8 +29,10 @@ def imported(tree: ast.Module) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            if not names <= HARMLESS:
+                yield node.module
+                yield from sorted(names)
 
 
 def run(*command: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

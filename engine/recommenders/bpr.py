@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from engine.recommenders.base import Matrix, RecommenderSettings
-from engine.recommenders.devices import Device, torch_device
+from engine.recommenders.devices import Device, repeatable, torch_device
 from engine.recommenders.pairwise import PairwiseModel
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class Bpr(PairwiseModel[BprSettings]):
     name = "bpr"
     settings_type = BprSettings
 
+    @repeatable
     def _fit(self, matrix: Matrix, X: csr_matrix) -> None:
         import torch
 

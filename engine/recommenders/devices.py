@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Literal, ParamSpec
 
 from engine.errors import UsageError
 
@@ -10,6 +12,31 @@ if TYPE_CHECKING:
     import torch
 
 Device = Literal["auto", "cpu", "cuda"]
+P = ParamSpec("P")
+
+
+def repeatable(fit: Callable[P, None]) -> Callable[P, None]:
+    """Make a fit with torch give the same numbers each time.
+
+    Threads add gradients in whatever order they come, and how many the mathematical library
+    starts depends on the load; so one thread, and torch's deterministic algorithms.
+    """
+
+    @wraps(fit)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        import torch
+
+        threads = torch.get_num_threads()
+        strict = torch.are_deterministic_algorithms_enabled()
+        torch.set_num_threads(1)
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        try:
+            fit(*args, **kwargs)
+        finally:
+            torch.set_num_threads(threads)
+            torch.use_deterministic_algorithms(strict)
+
+    return wrapped
 
 
 def torch_device(device: Device) -> torch.device:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from engine.recommenders.base import Matrix, WeightedSettings
-from engine.recommenders.devices import Device, torch_device
+from engine.recommenders.devices import Device, repeatable, torch_device
 from engine.recommenders.least_squares import LeastSquaresModel
 from engine.recommenders.model import Floats
 
@@ -68,6 +68,7 @@ class Factorization(LeastSquaresModel[FactorizationSettings]):
 
     scale_: NDArray[np.float32]
 
+    @repeatable
     def _fit(self, matrix: Matrix, X: csr_matrix) -> None:
         import torch
 

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from engine.recommenders.base import Matrix, WeightedSettings
-from engine.recommenders.devices import Device, torch_device
+from engine.recommenders.devices import Device, repeatable, torch_device
 from engine.recommenders.least_squares import LeastSquaresModel
 from engine.recommenders.model import Floats
 
@@ -59,6 +59,7 @@ class Wals(LeastSquaresModel[WalsSettings]):
     name = "wals"
     settings_type = WalsSettings
 
+    @repeatable
     def _fit(self, matrix: Matrix, X: csr_matrix) -> None:
         import torch
 

@@ -126,7 +126,8 @@ def import_checkpoint(
 
 
 def _load(checkpoint: Path) -> tuple[Any, Any]:
-    import pickle
+    # The name of an error only: what it tells is that nothing was unpickled.
+    from pickle import UnpicklingError
 
     from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModelForSequenceClassification
@@ -152,7 +153,7 @@ def _load(checkpoint: Path) -> tuple[Any, Any]:
                 weights_only=True,
                 attn_implementation="eager",
             )
-    except pickle.UnpicklingError as error:
+    except UnpicklingError as error:
         raise BaseModelError(
             f"The weights in {checkpoint} hold more than tensors, so they were not loaded: such "
             "a file could run code. Have them saved as safetensors."

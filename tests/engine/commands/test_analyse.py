@@ -83,9 +83,11 @@ def test_one_file_is_an_object_and_several_are_a_list(run, report, tmp_path):
 
 
 def test_csv_of_several_has_one_header(run, tmp_path, report):
-    (tmp_path / "b.txt").write_text("Powershell again.")
-    rows = run(tmp_path, "--format", "csv").stdout.splitlines()
-    assert [row.split(",")[0] for row in rows] == ["document", *["b.txt"] * 2, *["report.txt"] * 2]
+    (tmp_path / "b.txt").write_text("They used PowerShell (T1059.001) again.")
+    rows = [row.split(",")[0] for row in run(tmp_path, "--format", "csv").stdout.splitlines()]
+    assert rows[0] == "document"
+    assert rows.count("document") == 1
+    assert list(dict.fromkeys(rows[1:])) == ["b.txt", "report.txt"]
 
 
 def test_it_goes_on_past_bad_files_and_says_which(run, report, tmp_path):

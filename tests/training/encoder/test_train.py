@@ -191,6 +191,8 @@ def test_out_of_memory_makes_smaller_batches_and_says_so(
         return embed(model, ids, mask)
 
     monkeypatch.setattr(SentenceClassifier, "embed", limited)
+    # Libraries that other tests import raise the root logger's level.
+    caplog.set_level("WARNING", logger="training")
     trained = train_encoder(labels, knowledge, tmp_path, settings_of(tiny_base))
     assert (trained.directory / "model.onnx").exists()
     assert "Lower --batch-tokens" in caplog.text
