@@ -32,6 +32,7 @@ from pathlib import Path
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+import numpy as np
 import torch
 from tokenizers import Tokenizer
 from transformers import BertConfig, BertForSequenceClassification, BertModel
@@ -40,9 +41,9 @@ from engine.documents import from_text
 from engine.knowledge import Knowledge
 from engine.recognizers.encoder import EncoderRecognizer
 from engine.recognizers.encoder_description import EncoderDescription
+from engine.recognizers.prototypes import Prototypes, ZeroShotCalibration
 from engine.types import Document
 from training.encoder.artefact import write_artefact
-from training.encoder.export import Served
 from training.encoder.model import SentenceClassifier
 from training.labels import LabelSet, tram50
 
@@ -110,7 +111,9 @@ def recognizer_of(
     torch.manual_seed(0)
     model = SentenceClassifier(BertModel(config, add_pooling_layer=False), len(labels))
     description = EncoderDescription(labels=labels, max_tokens=128)
-    write_artefact(directory, Served(model), tokenizer, description, LabelSet(), knowledge)
+    none = np.zeros((0, config.hidden_size), dtype=np.float32)
+    nothing = Prototypes((), none, none, (), ZeroShotCalibration(slope=1, offset=0))
+    write_artefact(directory, model, tokenizer, description, lambda _: nothing, LabelSet())
     return EncoderRecognizer.load(directory, knowledge, {"threads": threads})
 
 

@@ -54,7 +54,7 @@ class EncoderSettings(BaseModel):
     batch_tokens: int = Field(default=2048, ge=64)
     floor: float = Field(default=0.002, ge=0, lt=1)
     zero_shot: bool = True
-    zero_shot_floor: float = Field(default=0.05, ge=0, lt=1)
+    zero_shot_floor: float = Field(default=0.02, ge=0, lt=1)
 
 
 class EncoderRecognizer:

@@ -58,7 +58,7 @@ class ZeroShotCalibration(BaseModel):
     slope: float
     offset: float
     rival_slope: float = 0.0
-    ceiling: float = Field(default=0.5, gt=0, le=1)
+    ceiling: float = Field(default=0.2, gt=0, le=1)
 
 
 @dataclass(frozen=True)
@@ -73,12 +73,15 @@ class Prototypes:
         Of length one.
     rivals : ndarray of float32, shape (n_rivals, n_dimensions)
         Likewise, of the techniques that have a classifier.
+    rival_techniques : tuple of str
+        Those, sorted.
     calibration : ZeroShotCalibration
     """
 
     techniques: tuple[str, ...]
     vectors: NDArray[np.float32]
     rivals: NDArray[np.float32]
+    rival_techniques: tuple[str, ...]
     calibration: ZeroShotCalibration
 
     def probabilities(
@@ -119,7 +122,11 @@ class Prototypes:
 
         arrays = {"vectors": _quantized(self.vectors), "rivals": _quantized(self.rivals)}
         save_file(arrays, directory / ARRAYS)
-        settings = {"techniques": self.techniques, "calibration": self.calibration.model_dump()}
+        settings = {
+            "techniques": self.techniques,
+            "rivals": self.rival_techniques,
+            "calibration": self.calibration.model_dump(),
+        }
         (directory / SETTINGS).write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
 
     @classmethod
@@ -139,9 +146,11 @@ class Prototypes:
             settings = json.loads((directory / SETTINGS).read_text(encoding="utf-8"))
             techniques = tuple(settings["techniques"])
             vectors, rivals = _restored(arrays["vectors"]), _restored(arrays["rivals"])
-            if len(vectors) != len(techniques):
-                raise ValueError(f"{len(vectors)} vectors for {len(techniques)} techniques")
-            return cls(techniques, vectors, rivals, ZeroShotCalibration(**settings["calibration"]))
+            rival_techniques = tuple(settings["rivals"])
+            if (len(vectors), len(rivals)) != (len(techniques), len(rival_techniques)):
+                raise ValueError("there are not as many vectors as techniques")
+            calibration = ZeroShotCalibration(**settings["calibration"])
+            return cls(techniques, vectors, rivals, rival_techniques, calibration)
         except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
             raise ReleaseError(
                 f"The zero-shot prototypes in {directory} cannot be read ({error}). "

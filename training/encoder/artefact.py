@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,17 +16,15 @@ from engine.errors import ReleaseError
 from engine.recognizers.encoder import MODEL, TOKENIZER
 from engine.recognizers.encoder_description import DESCRIPTION, EncoderDescription
 from engine.recognizers.onnx_encoder import OnnxEncoder
-from engine.recognizers.prototypes import Prototypes, ZeroShotCalibration
-from training.encoder.descriptions import DESCRIPTIONS, describe, examples_of_use
+from engine.recognizers.prototypes import Prototypes
 from training.encoder.export import export
-from training.encoder.zero_shot import calibrate_zero_shot, make_prototypes
+from training.encoder.zero_shot import Embed, calibrate_zero_shot
 from training.progress import NO_STEPS, Steps
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from torch.nn import Module
 
-    from engine.knowledge import Knowledge
     from training.labels import LabelSet
 
 log = logging.getLogger(__name__)
@@ -56,8 +54,8 @@ def write_artefact(
     served: Module,
     tokenizer: Tokenizer,
     description: EncoderDescription,
+    prototypes: Callable[[Embed], Prototypes],
     labels: LabelSet,
-    knowledge: Knowledge,
     *,
     quantize: bool = True,
     steps: Steps = NO_STEPS,
@@ -72,10 +70,10 @@ def write_artefact(
         Takes ids and mask, returns logits and embedding.
     tokenizer : Tokenizer
     description : EncoderDescription
+    prototypes : callable
+        Makes those for zero-shot, given what embeds texts as they are served.
     labels : LabelSet
-        Descriptions, examples and labelled texts, for zero-shot; without enough of them the
-        encoder gets no prototypes.
-    knowledge : Knowledge
+        Texts to calibrate them on; without enough of them zero-shot is left out.
     quantize : bool
         Whether to store 8-bit weights.
     steps : Steps
@@ -88,34 +86,16 @@ def write_artefact(
         directory / MODEL, directory / TOKENIZER, max_tokens=description.max_tokens
     )
 
-    with steps.step("Embed the descriptions of techniques", 1):
-        prototypes = _prototypes(encoder, description.labels, labels, knowledge)
-        if prototypes is None:
-            log.warning("Too few labelled texts to calibrate zero-shot: it is left out.")
-        else:
-            prototypes.save(directory)
-    # Last: the folder is complete when this file is there.
-    text = json.dumps(description.model_dump(mode="json"), indent=1, sort_keys=True)
-    (directory / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
-
-
-def _prototypes(
-    encoder: OnnxEncoder, learned: Sequence[str], labels: LabelSet, knowledge: Knowledge
-) -> Prototypes | None:
     def embed(texts: Sequence[str]) -> NDArray[np.float32]:
         return encoder.encode(texts)[1]
 
-    examples = examples_of_use(labels)
-    descriptions = describe(labels, knowledge)
-    rough = make_prototypes(
-        descriptions, examples, learned, embed, ZeroShotCalibration(slope=1, offset=0)
-    )
-    used = {text for texts in examples.values() for text in texts}
-    others = [
-        example
-        for example in labels.examples
-        if example.source != DESCRIPTIONS and example.text not in used
-    ]
-    rivals = sorted(technique for technique in descriptions if technique in set(learned))
-    calibration = calibrate_zero_shot(rough, rivals, others, embed)
-    return None if calibration is None else replace(rough, calibration=calibration)
+    with steps.step("Calibrate zero-shot", 1):
+        made = prototypes(embed)
+        calibration = calibrate_zero_shot(made, labels, embed)
+        if calibration is None:
+            log.warning("Too few labelled texts to calibrate zero-shot: it is left out.")
+        else:
+            replace(made, calibration=calibration).save(directory)
+    # Last: the folder is complete when this file is there.
+    text = json.dumps(description.model_dump(mode="json"), indent=1, sort_keys=True)
+    (directory / DESCRIPTION).write_text(text + "\n", encoding="utf-8")

@@ -19,26 +19,11 @@ from training.encoder.base import quiet
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-    from training.encoder.model import SentenceClassifier
-
 OPSET = 17
 
 
-class Served(nn.Module):
-    """What is served of a classifier: its logits, and its embedding of length one."""
-
-    def __init__(self, classifier: SentenceClassifier) -> None:
-        super().__init__()
-        self.classifier = classifier
-
-    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits and embedding."""
-        logits, embedding = self.classifier(input_ids, attention_mask)
-        return logits, nn.functional.normalize(embedding)
-
-
 class ServedSequenceClassifier(nn.Module):
-    """The same of a Hugging Face model for sequence classification, with its own head."""
+    """A Hugging Face model for sequence classification, served as a `SentenceClassifier` is."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()

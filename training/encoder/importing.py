@@ -13,6 +13,8 @@ from engine.errors import TrainingDataError
 from engine.recognizers.encoder_description import EncoderDescription
 from training.encoder.artefact import folder_of, write_artefact
 from training.encoder.base import BaseModelError, load_tokenizer, quiet, require_torch
+from training.encoder.descriptions import describe, examples_of_use
+from training.encoder.zero_shot import make_prototypes
 from training.labels import TRAM50_V13, LabelSet
 from training.progress import NO_STEPS, Steps
 
@@ -112,13 +114,16 @@ def import_checkpoint(
         base=f"imported from {checkpoint.name}",
         figures={"labels_mapped": mapped, "labels_dropped": list(dropped)},
     )
+    source = texts if texts is not None else LabelSet()
     write_artefact(
         directory,
         ServedSequenceClassifier(model),
         load_tokenizer(tokenizer or str(checkpoint)),
         description,
-        texts if texts is not None else LabelSet(),
-        knowledge,
+        lambda embed: make_prototypes(
+            describe(source, knowledge), examples_of_use(source), resolved, embed
+        ),
+        source,
         quantize=quantize,
         steps=steps,
     )

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from training.encoder.data import batches, pad
 from training.encoder.model import SentenceClassifier
 from training.encoder.settings import EncoderTrainingSettings
+
+BATCH_TOKENS = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,25 +45,35 @@ class Machine:
         """Return the context in which forward passes run."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16)
 
+    def embed(
+        self, model: SentenceClassifier, tokens: tuple[NDArray[np.int32], ...]
+    ) -> NDArray[np.float32]:
+        """Return the embeddings of tokenized texts as the head sees them, in their order."""
+        return self._run(tokens, lambda ids, mask: (model.embed(ids, mask),), model)[0]
 
-@torch.no_grad()
-def predict(
-    model: SentenceClassifier,
-    tokens: tuple[NDArray[np.int32], ...],
-    machine: Machine,
-    batch_tokens: int = 8192,
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return logits and embeddings (of length one) of tokenized texts, in their order."""
-    model.eval()
-    width = model.head.in_features
-    logits = np.zeros((len(tokens), model.head.out_features), dtype=np.float32)
-    embeddings = np.zeros((len(tokens), width), dtype=np.float32)
-    lengths = np.array([len(row) for row in tokens], dtype=np.int64)
-    for chosen in batches(lengths, batch_tokens, np.random.default_rng(0)) if tokens else ():
-        ids, mask = pad([tokens[row] for row in chosen])
-        with machine.autocast():
-            found, vectors = model(ids.to(machine.device), mask.to(machine.device))
-        logits[chosen] = found.float().cpu().numpy()
-        vectors = torch.nn.functional.normalize(vectors.float())
-        embeddings[chosen] = vectors.cpu().numpy()
-    return logits, embeddings
+    def predict(
+        self, model: SentenceClassifier, tokens: tuple[NDArray[np.int32], ...]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return logits and projected embeddings of tokenized texts, in their order."""
+        logits, embeddings = self._run(tokens, model, model)
+        return logits, embeddings
+
+    @torch.no_grad()
+    def _run(
+        self,
+        tokens: tuple[NDArray[np.int32], ...],
+        call: Callable[[Tensor, Tensor], tuple[Tensor, ...]],
+        model: SentenceClassifier,
+    ) -> list[NDArray[np.float32]]:
+        model.eval()
+        found: list[tuple[NDArray[np.float32], ...]] = []
+        order: list[NDArray[np.intp]] = []
+        lengths = np.array([len(row) for row in tokens], dtype=np.int64)
+        for chosen in batches(lengths, BATCH_TOKENS, np.random.default_rng(0)):
+            ids, mask = pad([tokens[row] for row in chosen])
+            with self.autocast():
+                outputs = call(ids.to(self.device), mask.to(self.device))
+            found.append(tuple(output.float().cpu().numpy() for output in outputs))
+            order.append(chosen)
+        back = np.argsort(np.concatenate(order))
+        return [np.concatenate(parts)[back] for parts in zip(*found, strict=True)]

@@ -30,6 +30,10 @@ class SentenceClassifier(nn.Module):
         width = int(cast(int, encoder.config.hidden_size))  # type: ignore[union-attr]
         self.head = nn.Linear(width, n_labels)
         nn.init.zeros_(self.head.weight)
+        # Not learned with the rest; see `training.encoder.projection`.
+        self.projection = nn.Linear(width, width).requires_grad_(False)
+        nn.init.eye_(self.projection.weight)
+        nn.init.zeros_(self.projection.bias)
 
     def embed(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Return the mean over the tokens, of shape (n_sentences, n_dimensions)."""
@@ -40,9 +44,10 @@ class SentenceClassifier(nn.Module):
         return cast(Tensor, (states * kept).sum(1) / kept.sum(1).clamp(min=1))
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the logits and the embeddings (not of length one)."""
+        """Return the logits, and the projected embeddings of length one."""
         embedding = self.embed(input_ids, attention_mask)
-        return self.head(self.dropout(embedding)), embedding
+        projected = nn.functional.normalize(self.projection(embedding))
+        return self.head(self.dropout(embedding)), projected
 
     def begin_with_priors(self, frequencies: Tensor) -> None:
         """Set the biases so that the first predictions are the labels' frequencies.

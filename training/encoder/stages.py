@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +16,10 @@ from training.encoder.base import load_base
 from training.encoder.checkpoint import Checkpoints
 from training.encoder.data import rows_of, tokenize
 from training.encoder.loop import Outcome, fit
-from training.encoder.machine import Machine, predict
+from training.encoder.machine import Machine
 from training.encoder.measure import best_f1
 from training.encoder.model import SentenceClassifier
+from training.encoder.projection import fit_projection
 from training.encoder.settings import EncoderTrainingSettings
 from training.labels import LabelSet
 from training.progress import NO_STEPS, Steps
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 HELD_OUT = 10
 # Shorter sentences teach nothing as negatives: they are headings, hashes and cells of tables.
 LEAST_WORDS = 3
+# Texts to fit the projection on.
+PROJECTED = 8000
 
 Indices = NDArray[np.intp]
 
@@ -92,9 +95,8 @@ class Stages:
             encoder, len(self.data.targets.techniques), settings.dropout
         ).to(self.machine.device)
         with steps.step("Embed descriptions", 1):
-            tokens = self._tokens(descriptions.values())
-            self.meanings = torch.from_numpy(predict(self.model, tokens, self.machine)[1])
-            self.meanings = self.meanings.to(self.machine.device)
+            meanings = self.embed_by_base(list(descriptions.values()))
+            self.meanings = torch.from_numpy(meanings).to(self.machine.device)
         self.rows = rows_of(
             self.data.examples,
             self.data.targets,
@@ -102,11 +104,23 @@ class Stages:
             self._tokens(example.text for example in self.data.examples),
             settings.unknown_weight,
         )
+        with steps.step("Embed texts", 1):
+            every = max(1, len(self.rows.tokens) // PROJECTED)
+            self._projected = self.rows.tokens[::every]
+            self._before = self.machine.predict(self.model, self._projected)[1]
         self._alone = np.flatnonzero((self.data.fold == NO_FOLD) & ~self.data.repeats)
         self._shows = np.asarray(self.data.targets.positive.sum(axis=1)).ravel() > 0
         self._wordy = np.array(
             [worth_reading(example.text, LEAST_WORDS) for example in self.data.examples]
         )
+
+    def embed_by_base(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed texts by the encoder as it was; only before anything is trained."""
+        return self.machine.predict(self.model, self._tokens(texts))[1]
+
+    def project(self) -> None:
+        """Fit the model's projection, now that its weights stay."""
+        fit_projection(self.model, self._projected, self._before, self.machine)
 
     def texts(self) -> Outcome:
         """Train on texts that stand alone; what comes out has seen no document."""
@@ -143,7 +157,7 @@ class Stages:
     def score(self, rows: Indices) -> Unseen:
         """Score rows by the model as it is."""
         tokens = tuple(self.rows.tokens[row] for row in rows)
-        logits, embeddings = predict(self.model, tokens, self.machine)
+        logits, embeddings = self.machine.predict(self.model, tokens)
         positive = self.data.targets.positive[rows].toarray().astype(bool)
         known = self.data.targets.known[rows] | positive
         return Unseen(rows, logits, embeddings, positive, known)

@@ -18,9 +18,10 @@ from engine.types import Recognition
 from training.encoder.artefact import folder_of, write_artefact
 from training.encoder.base import require_torch
 from training.encoder.calibrate import calibrate
-from training.encoder.descriptions import describe
+from training.encoder.descriptions import describe, examples_of_use
 from training.encoder.measure import best_f1, f1_at
 from training.encoder.settings import EncoderTrainingSettings
+from training.encoder.zero_shot import make_prototypes
 from training.labels import LabelSet
 from training.out_of_fold import OutOfFold
 from training.progress import NO_STEPS, Steps
@@ -97,7 +98,6 @@ def train_encoder(
     """
     require_torch()
     from training.encoder.checkpoint import Checkpoints
-    from training.encoder.export import Served
     from training.encoder.stages import Stages, joined
 
     settings = settings or EncoderTrainingSettings()
@@ -108,13 +108,22 @@ def train_encoder(
         checkpoints.clear()
     descriptions = describe(labels, knowledge)
     stages = Stages(labels, descriptions, knowledge, settings, checkpoints, steps)
+    with steps.step("Make prototypes of techniques", 1):
+        prototypes = make_prototypes(
+            descriptions,
+            examples_of_use(labels),
+            stages.data.targets.techniques,
+            stages.embed_by_base,
+        )
     texts = stages.texts()
     outcomes: list[Outcome] = []
     parts: list[Unseen] = []
     for fold in sorted(set(stages.folds.values()))[: None if cross_validate else 1]:
         outcomes.append(stages.sentences(texts, fold))
+        stages.project()
         parts.append(stages.score(stages.validating(fold)))
     if not parts:
+        stages.project()
         parts.append(stages.score(stages.validating()))
     unseen = joined(parts)
     figures = _figures(stages, parts[-1], settings) | {"folds": len(outcomes)}
@@ -130,13 +139,14 @@ def train_encoder(
     )
     if outcomes:
         stages.sentences(texts, None, round(median(max(1, o.epochs) for o in outcomes)))
+        stages.project()
     write_artefact(
         directory,
-        Served(stages.model),
+        stages.model,
         stages.tokenizer,
         description,
+        lambda _: prototypes,
         labels,
-        knowledge,
         quantize=figures["quantization_loss"] <= LARGEST_QUANTIZATION_LOSS,
         steps=steps,
     )
@@ -150,14 +160,14 @@ def train_encoder(
 
 def _figures(stages: Stages, unseen: Unseen, settings: EncoderTrainingSettings) -> dict[str, float]:
     """Measure what 8-bit weights and skipping cost, on rows that the model at hand has not seen."""
-    from training.encoder.export import Served, encode_with
+    from training.encoder.export import encode_with
 
     texts = [stages.data.examples[row].text for row in unseen.rows]
     positive, known = unseen.positive, unseen.known
 
     def logits(quantize: bool) -> NDArray[np.float32]:
         return encode_with(
-            Served(stages.model), stages.tokenizer, texts, settings.max_tokens, quantize=quantize
+            stages.model, stages.tokenizer, texts, settings.max_tokens, quantize=quantize
         )
 
     with stages.steps.step("Measure 8-bit weights", 2) as advance:

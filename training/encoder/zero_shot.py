@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.recognizers.prototypes import Prototypes, ZeroShotCalibration
+from training.encoder.descriptions import DESCRIPTIONS, examples_of_use
 
 if TYPE_CHECKING:
-    from training.labels import Example
+    from training.labels import Example, LabelSet
 
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 
@@ -28,7 +29,9 @@ LEAST_HITS = 20
 PRIOR = 0.005
 # The techniques that are only taken for unknown did shape the encoder, those that are unknown did
 # not. On techniques held out from the training, odds were lower by this factor (logarithm).
-DISCOUNT = 0.7
+DISCOUNT = 1.0
+
+UNCALIBRATED = ZeroShotCalibration(slope=1, offset=0)
 
 
 def make_prototypes(
@@ -36,7 +39,6 @@ def make_prototypes(
     examples: Mapping[str, Sequence[str]],
     learned: Collection[str],
     embed: Embed,
-    calibration: ZeroShotCalibration,
 ) -> Prototypes:
     """Embed descriptions and examples of use, one vector a technique.
 
@@ -49,8 +51,12 @@ def make_prototypes(
     learned : collection of str
         The techniques that have a classifier.
     embed : callable
-        Returns embeddings of length one; the one that serves, so that both sides are alike.
-    calibration : ZeroShotCalibration
+        Returns embeddings of length one, comparable with those served.
+
+    Returns
+    -------
+    Prototypes
+        Not yet calibrated.
     """
     techniques = sorted(descriptions)
     vectors = embed([descriptions[technique] for technique in techniques]).copy()
@@ -67,14 +73,12 @@ def make_prototypes(
     vectors = _unit(vectors)
     known = np.array([technique in learned for technique in techniques], dtype=bool)
     found = tuple(technique for technique in techniques if technique not in learned)
-    return Prototypes(found, vectors[~known], vectors[known], calibration)
+    rivals = tuple(technique for technique in techniques if technique in learned)
+    return Prototypes(found, vectors[~known], vectors[known], rivals, UNCALIBRATED)
 
 
 def calibrate_zero_shot(
-    prototypes: Prototypes,
-    learned: Sequence[str],
-    texts: Sequence[Example],
-    embed: Embed,
+    prototypes: Prototypes, labels: LabelSet, embed: Embed
 ) -> ZeroShotCalibration | None:
     """Fit how likeness becomes a probability.
 
@@ -82,11 +86,10 @@ def calibrate_zero_shot(
     ----------
     prototypes : Prototypes
         Not yet calibrated.
-    learned : sequence of str
-        The techniques of ``prototypes.rivals``, in their order.
-    texts : sequence of Example
-        Labelled texts that are no examples of use, and sentences that show nothing.
+    labels : LabelSet
+        Of its texts those are used that are no examples of use.
     embed : callable
+        The one that serves.
 
     Returns
     -------
@@ -95,15 +98,18 @@ def calibrate_zero_shot(
     """
     from sklearn.linear_model import LogisticRegression
 
-    taken = np.arange(len(learned)) % EVERY == 0
-    hidden = {technique for technique, is_taken in zip(learned, taken, strict=True) if is_taken}
+    order = prototypes.rival_techniques
+    taken = np.arange(len(order)) % EVERY == 0
+    hidden = {technique for technique, is_taken in zip(order, taken, strict=True) if is_taken}
+    used = {text for found in examples_of_use(labels).values() for text in found}
+    texts = [e for e in labels.examples if e.source != DESCRIPTIONS and e.text not in used]
     chosen = _some(texts, lambda e: bool(hidden & e.techniques)) + _some(
         texts, lambda e: not hidden & e.techniques
     )
     if not chosen:
         return None
     unknown = np.concatenate([prototypes.vectors, prototypes.rivals[taken]])
-    names = [*prototypes.techniques, *(t for t in learned if t in hidden)]
+    names = [*prototypes.techniques, *(t for t in order if t in hidden)]
     embedded = embed([example.text for example in chosen])
     likeness = embedded @ unknown.T
     best = likeness.argmax(axis=1)

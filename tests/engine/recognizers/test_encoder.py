@@ -103,7 +103,7 @@ def prototypes() -> Prototypes:
     unit = np.eye(len(WORDS), dtype=np.float32)
     # T1071: beacon; T1475 (mobile): android; the rivals are the learned ones.
     how = ZeroShotCalibration(slope=20, rival_slope=-5, offset=-10, ceiling=0.4)
-    return Prototypes(("T1071", "T1404"), unit[[2, 4]], unit[[0, 1]], how)
+    return Prototypes(("T1071", "T1404"), unit[[2, 4]], unit[[0, 1]], LABELS, how)
 
 
 def load(directory: Path, knowledge: Knowledge, **settings: object) -> EncoderRecognizer:

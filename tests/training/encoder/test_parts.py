@@ -103,17 +103,18 @@ def test_prototypes_weigh_description_and_examples_alike() -> None:
         {"T1001": ["e", "e", "e"]},
         {"T1002"},
         embed,
-        ZeroShotCalibration(slope=1, offset=0),
     )
     assert made.techniques == ("T1001",)
     np.testing.assert_allclose(made.vectors[0], [0.5**0.5, 0, 0.5**0.5], atol=1e-6)
+    assert made.rival_techniques == ("T1002",)
     np.testing.assert_allclose(made.rivals[0], [0, 1, 0], atol=1e-6)
 
 
 def _learned_prototypes(size: int = 9) -> tuple[Prototypes, list[str]]:
     how = ZeroShotCalibration(slope=1, offset=0)
     rivals = np.eye(size, dtype=np.float32)
-    return Prototypes((), rivals[:0], rivals, how), [f"T10{n:02}" for n in range(size)]
+    learned = [f"T10{n:02}" for n in range(size)]
+    return Prototypes((), rivals[:0], rivals, tuple(learned), how), learned
 
 
 def test_zero_shot_trusts_likeness_as_far_as_labels_bear_it_out() -> None:
@@ -134,8 +135,36 @@ def test_zero_shot_trusts_likeness_as_far_as_labels_bear_it_out() -> None:
     def embed(asked):
         return noise[[int(text) for text in asked]]
 
-    found = calibrate_zero_shot(prototypes, learned, texts, embed)
+    # Descriptions are no texts to calibrate on, and examples of use are in the prototypes.
+    found = calibrate_zero_shot(prototypes, LabelSet(tuple(texts)), embed)
     assert found is not None
     assert found.slope > 0 > found.offset
-    assert calibrate_zero_shot(prototypes, learned, texts[:10], embed) is None
-    assert calibrate_zero_shot(prototypes, learned, [], embed) is None
+    assert calibrate_zero_shot(prototypes, LabelSet(tuple(texts[:10])), embed) is None
+    assert calibrate_zero_shot(prototypes, LabelSet(), embed) is None
+
+
+def test_the_projection_leads_back_to_the_base(tiny_base, tmp_path) -> None:
+    from training.encoder.base import load_base
+    from training.encoder.data import tokenize
+    from training.encoder.machine import Machine
+    from training.encoder.model import SentenceClassifier
+    from training.encoder.projection import fit_projection
+    from training.encoder.settings import EncoderTrainingSettings
+
+    encoder, tokenizer = load_base(str(tiny_base))
+    model = SentenceClassifier(encoder, 2)
+    machine = Machine.of(EncoderTrainingSettings(precision="float32"))
+    words = ["lsass", "memory", "powershell", "script", "mailed", "aora", "ginu", "kalk"]
+    texts = [f"{a} {b} {c}" for a in words for b in words for c in words]
+    tokens = tokenize(tokenizer, texts, 32)
+    before = machine.predict(model, tokens)[1]
+    with torch.no_grad():
+        for parameter in model.encoder.parameters():
+            parameter += 0.02 * torch.randn(parameter.shape, generator=torch.manual_seed(0))
+    tuned = machine.predict(model, tokens)[1]
+    fit_projection(model, tokens[::2], before[::2], machine)
+    projected = machine.predict(model, tokens)[1]
+    unseen = np.arange(1, len(tokens), 2)
+    near = (projected * before).sum(axis=1)[unseen].mean()
+    assert near > (tuned * before).sum(axis=1)[unseen].mean()
+    assert near > 0.9
