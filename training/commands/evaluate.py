@@ -65,10 +65,10 @@ def evaluate(
 
     Give reports that were not used to train the release: on others the figures flatter it.
     """
-    from engine.analysis import Engine
     from rich.console import Console
     from rich.progress import track
 
+    from engine.analysis import Engine
     from engine.knowledge import Knowledge
     from training.evaluation import evaluate as measure
     from training.evaluation import label_list, predict
