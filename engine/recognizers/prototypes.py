@@ -74,7 +74,7 @@ class Prototypes:
     rivals : ndarray of float32, shape (n_rivals, n_dimensions)
         Likewise, of the techniques that have a classifier.
     rival_techniques : tuple of str
-        Those, sorted.
+        Those, sorted; empty where an older release does not name them.
     calibration : ZeroShotCalibration
     """
 
@@ -146,8 +146,11 @@ class Prototypes:
             settings = json.loads((directory / SETTINGS).read_text(encoding="utf-8"))
             techniques = tuple(settings["techniques"])
             vectors, rivals = _restored(arrays["vectors"]), _restored(arrays["rivals"])
-            rival_techniques = tuple(settings["rivals"])
-            if (len(vectors), len(rivals)) != (len(techniques), len(rival_techniques)):
+            # The first releases do not name their rivals, whose scores need no name.
+            named = settings.get("rivals")
+            rival_techniques = () if named is None else tuple(named)
+            expected = len(rivals) if named is None else len(rival_techniques)
+            if (len(vectors), len(rivals)) != (len(techniques), expected):
                 raise ValueError("there are not as many vectors as techniques")
             calibration = ZeroShotCalibration(**settings["calibration"])
             return cls(techniques, vectors, rivals, rival_techniques, calibration)
