@@ -25,7 +25,8 @@ EVERY = 3
 # Texts to calibrate with, of either kind; more make no difference.
 MOST_TEXTS = 2000
 LEAST_HITS = 20
-# Of the sentences of reports, so many show a technique without a classifier (TRAM2: 1 in 200).
+# Assumed share of sentences that show a technique without a classifier. TRAM2 marks far fewer, but
+# its annotators did not look for most of these techniques.
 PRIOR = 0.005
 # The techniques that are only taken for unknown did shape the encoder, those that are unknown did
 # not. On techniques held out from the training, odds were lower by this factor (logarithm).
