@@ -238,6 +238,20 @@ def test_prototypes_survive_storing(directory: Path) -> None:
     assert loaded.techniques == prototypes().techniques
 
 
+def test_prototypes_of_a_release_that_does_not_name_its_rivals(directory: Path) -> None:
+    prototypes().save(directory)
+    named = Prototypes.load(directory)
+    settings = json.loads((directory / "prototypes.json").read_text())
+    del settings["rivals"]
+    (directory / "prototypes.json").write_text(json.dumps(settings))
+    older = Prototypes.load(directory)
+    embeddings = named.vectors[:2]
+    allowed = np.ones(len(named.techniques), dtype=bool)
+    assert np.array_equal(
+        older.probabilities(embeddings, allowed), named.probabilities(embeddings, allowed)
+    )
+
+
 def test_softmax_for_models_of_one_label_a_sentence(directory: Path, knowledge: Knowledge) -> None:
     path = directory / "encoder.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"activation": "softmax"}))
