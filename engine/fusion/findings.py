@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 MOST_EVIDENCE = 5
 # A sentence this much less probable than the best one of the technique adds nothing.
-EVIDENCE_SHARE = 0.25
-LEAST_EVIDENCE = 0.02
+EVIDENCE_SHARE = 0.4
+LEAST_EVIDENCE = 0.05
 DESCRIBED = 0.5
 TACTIC_THRESHOLD = 0.5
 
