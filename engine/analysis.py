@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from engine.errors import UsageError
 from engine.types import Analysis, Document, Finding, Inference
@@ -97,11 +97,11 @@ class Engine:
 
         return read_path(path, limits=limits or Limits())
 
-    def analyse_text(self, text: str, name: str = "text", **options: str | int | None) -> Analysis:
+    def analyse_text(self, text: str, name: str = "text", **options: Any) -> Analysis:
         """Analyse plain text; options are those of `analyse`."""
         from engine.documents import from_text
 
-        return self.analyse(from_text(text, name), **options)  # type: ignore[arg-type]
+        return self.analyse(from_text(text, name), **options)
 
     def analyse(
         self,

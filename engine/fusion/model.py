@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -260,7 +261,7 @@ class Fusion:
         features = np.hstack([odds, np.array(direct, dtype=np.float32).reshape(-1, 2)])
         return list(members), features
 
-    @property
+    @cached_property
     def _members(self) -> dict[str, NDArray[np.int64]]:
         members: dict[str, list[int]] = {}
         for column, technique in enumerate(self.space.techniques):

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from datetime import UTC, datetime
-from pathlib import Path
-
 import pytest
+from small_labels import small_label_set
 
 from engine.knowledge import Knowledge
 from training.labels import LabelSet
 from training.svc import SvcSettings, SvcTraining, train_svc
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-
 SMALL = SvcSettings(words=2000, characters=2000, min_count=1, min_examples=4, min_documents=3)
-CREATED = datetime(2026, 1, 2, tzinfo=UTC)
 
 
 @pytest.fixture(scope="session")
@@ -25,8 +19,6 @@ def knowledge() -> Knowledge:
 
 @pytest.fixture(scope="session")
 def small_labels() -> LabelSet:
-    from small_labels import small_label_set
-
     return small_label_set()
 
 
