@@ -6,7 +6,7 @@ SHELL := bash
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-EXTRAS := dev,misp,opencti,train
+EXTRAS := dev,misp,opencti,ray,service,train
 REPORT := examples/copper-lantern.pdf
 
 .PHONY: help install demo test lint bench packages report readme constraints clean

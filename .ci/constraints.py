@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
-EXTRAS = "dev,misp,opencti,postgres,ray,train"
+EXTRAS = "dev,misp,opencti,postgres,ray,service,train"
 # Raised by hand, with the export to ONNX tried: each torch exports in its own way.
 HELD = ["torch==2.13.0"]
 HEADER = """\
