@@ -47,7 +47,7 @@ class SvcSettings(BaseModel):
     words: int = Field(default=34_000, ge=100)
     characters: int = Field(default=31_000, ge=100)
     min_count: int = Field(default=3, ge=1)
-    regularisation: float = Field(default=0.5, gt=0)
+    regularisation: float = Field(default=0.25, gt=0)
     positive_weight: float = Field(default=2.0, gt=0)
     unknown_weight: float = Field(default=0.6, ge=0, le=1)
     min_examples: int = Field(default=8, ge=2)

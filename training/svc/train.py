@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -31,20 +31,19 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class SvcTraining:
-    """What the training gives.
+class CrossValidated:
+    """Recognizers that have each not seen some of the documents.
 
     Attributes
     ----------
-    recognizer : SvcRecognizer
-        Fitted on everything.
     documents : tuple of LabelledDocument
         The cross-validated ones.
-    out_of_fold : dict of document id to SvcRecognizer
-        The recognizer to score a document by: one that saw neither it nor its near-duplicates.
+    folds : dict of document id to int
+    by_fold : dict of fold to SvcRecognizer
+        The recognizer to score a fold's documents by: one that saw neither them nor their
+        near-duplicates.
     """
 
-    recognizer: SvcRecognizer
     documents: tuple[LabelledDocument, ...]
     folds: dict[str, int]
     by_fold: dict[int, SvcRecognizer]
@@ -56,6 +55,13 @@ class SvcTraining:
         texts = [sentence.text for sentence in document.sentences]
         recognizer = self.by_fold[self.folds[document.id]]
         return recognizer.recognize(from_sentences(texts, document.id))
+
+
+@dataclass(frozen=True)
+class SvcTraining(CrossValidated):
+    """What the training gives: besides the cross-validated ones a recognizer fitted on all."""
+
+    recognizer: SvcRecognizer
 
 
 def train_svc(
@@ -85,32 +91,83 @@ def train_svc(
     TrainingDataError
         If nothing can be learned from the label set.
     """
-    settings = settings or SvcSettings()
-    folds = folds_of(labels.documents, settings.folds, settings.seed)
-    with steps.step("Compare texts", 1):
-        data = prepare(labels, folds, knowledge, settings)
-    wholes = whole_documents(labels, folds, knowledge)
-    with steps.step("Count features", 1):
-        tfidf = _fit_tfidf([example.text for example in data.examples], settings)
-        features = tfidf.transform([example.text for example in data.examples])
-    uncalibrated = {
-        fold: _fit(data, features, wholes, tfidf, settings, fold, steps)
-        for fold in sorted(set(folds.values()))
-    }
-    calibration = _calibration(data, features, uncalibrated, settings)
-    document_calibration = _document_calibration(wholes, tfidf, uncalibrated, settings)
-    final = _fit(data, features, wholes, tfidf, settings, None, steps)
+    fits = _Fits(labels, knowledge, settings or SvcSettings(), steps)
+    held = fits.cross_validate(sorted(set(fits.folds.values())))
+    return SvcTraining(held.documents, held.folds, held.by_fold, fits.final())
 
-    def calibrated(model: SvcRecognizer) -> SvcRecognizer:
-        return SvcRecognizer(
-            model.tfidf,
-            _with_calibration(model.sentences, *calibration),
-            _with_calibration(model.documents, *document_calibration),
+
+def cross_validated(
+    labels: LabelSet,
+    knowledge: Knowledge,
+    settings: SvcSettings | None = None,
+    *,
+    held_out: Sequence[int],
+    steps: Steps = NO_STEPS,
+) -> CrossValidated:
+    """Hold out only some folds, and fit nothing on everything: to compare settings and data.
+
+    Parameters
+    ----------
+    held_out : sequence of int
+        The folds to hold out; documents of the others teach throughout. Others as of
+        `train_svc`.
+    """
+    return _Fits(labels, knowledge, settings or SvcSettings(), steps).cross_validate(held_out)
+
+
+class _Fits:
+    """The fits of one training: each of them without another fold, and one on everything."""
+
+    def __init__(
+        self, labels: LabelSet, knowledge: Knowledge, settings: SvcSettings, steps: Steps
+    ) -> None:
+        self.labels = labels
+        self.settings = settings
+        self.steps = steps
+        self.folds = folds_of(labels.documents, settings.folds, settings.seed)
+        with steps.step("Compare texts", 1):
+            self.data = prepare(labels, self.folds, knowledge, settings)
+        self.wholes = whole_documents(labels, self.folds, knowledge)
+        with steps.step("Count features", 1):
+            texts = [example.text for example in self.data.examples]
+            self.tfidf = _fit_tfidf(texts, settings)
+            self.features = self.tfidf.transform(texts)
+        self._calibrate: Callable[[SvcRecognizer], SvcRecognizer] = lambda model: model
+
+    def cross_validate(self, held_out: Sequence[int]) -> CrossValidated:
+        """Fit without each of the folds, and calibrate all fits on what they did not see."""
+        models = {fold: self._fit(fold) for fold in held_out}
+        sentences = _calibration(self.data, self.features, models, self.settings)
+        documents = _document_calibration(self.wholes, self.tfidf, models, self.settings)
+
+        def calibrate(model: SvcRecognizer) -> SvcRecognizer:
+            return SvcRecognizer(
+                model.tfidf,
+                _with_calibration(model.sentences, *sentences),
+                _with_calibration(model.documents, *documents),
+            )
+
+        self._calibrate = calibrate
+        return CrossValidated(
+            tuple(document for document in self.labels.documents if document.id in self.folds),
+            self.folds,
+            {fold: calibrate(model) for fold, model in models.items()},
         )
 
-    documents = tuple(document for document in labels.documents if document.id in folds)
-    by_fold = {fold: calibrated(model) for fold, model in uncalibrated.items()}
-    return SvcTraining(calibrated(final), documents, folds, by_fold)
+    def final(self) -> SvcRecognizer:
+        """Fit on everything, calibrated as the cross-validated ones."""
+        return self._calibrate(self._fit(None))
+
+    def _fit(self, held_out: int | None) -> SvcRecognizer:
+        return _fit(
+            self.data,
+            self.features,
+            self.wholes,
+            self.tfidf,
+            self.settings,
+            held_out,
+            self.steps,
+        )
 
 
 def _fit_tfidf(texts: Sequence[str], settings: SvcSettings) -> Tfidf:
