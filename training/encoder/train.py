@@ -102,7 +102,9 @@ def train_encoder(
 
     settings = settings or EncoderTrainingSettings()
     directory = folder_of(output)
-    identity = {"labels": labels.digest(), "settings": settings.model_dump()}
+    # Not what only the machine at hand decides: a training may go on with more threads.
+    decisive = settings.model_dump(exclude={"device", "threads", "checkpoint_batches"})
+    identity = {"labels": labels.digest(), "settings": decisive}
     checkpoints = Checkpoints(output / CHECKPOINTS, identity)
     if restart:
         checkpoints.clear()

@@ -139,7 +139,8 @@ def test_an_interrupted_training_goes_on(tiny_base, labels, knowledge, tmp_path,
     assert list((tmp_path / "parts" / "encoder-checkpoints").glob("*.pt"))
     calls.clear()
     monkeypatch.setattr(loop._Run, "learn", counted)
-    resumed = train_encoder(labels, knowledge, tmp_path / "parts", settings)
+    elsewhere = settings.model_copy(update={"checkpoint_batches": 3, "device": "cpu"})
+    resumed = train_encoder(labels, knowledge, tmp_path / "parts", elsewhere)
     # The four batches done before are not done again, and the result is the same.
     assert len(calls) == all_batches - 4
     for document, found in whole.out_of_fold.recognitions.items():
