@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from engine.errors import TtpscribeError
@@ -101,21 +100,11 @@ class LocalAnalyser:
         removed: frozenset[str],
     ) -> Analysis:
         """Find techniques, and infer further ones from them and from what analysts added."""
-        analysis = self.engine.analyse(document, operating_point, threshold=threshold, inferences=0)
-        if not inferences:
-            return analysis
-        from engine.recommenders.observed import resolve
-
-        observed = {
-            finding.technique: finding.probability
-            for finding in analysis.findings
-            if finding.technique not in removed
-        }
-        # The platform's ATT&CK may be another version than ours.
-        observed |= resolve(added.items(), self.knowledge).techniques
-        if not observed:
-            return analysis
-        # What an analyst took out is no guess to bring back; ask for as many more.
-        ranked = self.engine.infer(observed, inferences + len(removed))
-        kept = tuple(each for each in ranked if each.technique not in removed)
-        return replace(analysis, inferences=kept[:inferences])
+        return self.engine.analyse(
+            document,
+            operating_point,
+            threshold=threshold,
+            inferences=inferences,
+            added=added,
+            removed=removed,
+        )

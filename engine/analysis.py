@@ -7,9 +7,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 from engine.errors import UsageError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 DEFAULT_POINT = "balanced"
 DEFAULT_INFERENCES = 10
+NOTHING: Mapping[str, float] = MappingProxyType({})
 
 
 class Engine:
@@ -110,6 +112,8 @@ class Engine:
         *,
         threshold: float | None = None,
         inferences: int = DEFAULT_INFERENCES,
+        added: Mapping[str, float] = NOTHING,
+        removed: Collection[str] = (),
     ) -> Analysis:
         """Find the techniques of a document, and infer further ones.
 
@@ -122,6 +126,11 @@ class Engine:
             A write threshold to use instead of the operating point's.
         inferences : int
             How many further techniques to infer; 0 for none.
+        added : mapping from technique to float
+            What an analyst added to the report: observed, too, when inferring.
+        removed : collection of str
+            What an analyst took off the report: neither observed when inferring, nor inferred.
+            The findings stay as they are.
 
         Raises
         ------
@@ -143,12 +152,20 @@ class Engine:
             release=self.release.name,
             operating_point=operating_point,
             attack_version=self.knowledge.version,
-            inferences=self._beside(selection.findings, selection.suggestions, inferences),
+            inferences=self._beside(
+                selection.findings, selection.suggestions, inferences, added, removed
+            ),
             warnings=document.warnings,
         )
 
     def infer(
-        self, observed: Mapping[str, float], k: int, recommender: str | None = None
+        self,
+        observed: Mapping[str, float],
+        k: int,
+        recommender: str | None = None,
+        *,
+        tactics: Collection[str] = (),
+        platforms: Collection[str] = (),
     ) -> tuple[Inference, ...]:
         """Rank the techniques that are likely beside the observed ones.
 
@@ -160,6 +177,8 @@ class Engine:
             How many to return at most.
         recommender : str, optional
             Name of one in the release, instead of its default.
+        tactics, platforms : collection of str
+            Only techniques of one of these, as `engine.recommenders.inferring.infer` takes them.
 
         Returns
         -------
@@ -178,7 +197,10 @@ class Engine:
         name = recommender or self.release.manifest.default_recommender
         if name is None:
             return ()
-        return infer(self._recommender(name), observed, self.knowledge, k=k)
+        return infer(
+            self._recommender(name), observed, self.knowledge,
+            k=k, tactics=tactics, platforms=platforms,
+        )  # fmt: skip
 
     def _recommender(self, name: str) -> Recommender:
         """Return a recommender of the release, loaded when it is first asked for."""
@@ -190,15 +212,30 @@ class Engine:
             return self._recommenders[name]
 
     def _beside(
-        self, findings: Sequence[Finding], suggestions: Sequence[Finding], k: int
+        self,
+        findings: Sequence[Finding],
+        suggestions: Sequence[Finding],
+        k: int,
+        added: Mapping[str, float],
+        removed: Collection[str],
     ) -> tuple[Inference, ...]:
-        """Infer from the findings; what is suggested already is no inference."""
-        observed = {finding.technique: finding.probability for finding in findings}
-        if not observed or not k:
+        """Infer from the findings and from what analysts know better.
+
+        What is suggested already is no inference, and what an analyst took out no guess to bring
+        back: as many more are asked for.
+        """
+        from engine.recommenders.observed import resolve
+
+        if not k:
             return ()
-        suggested = {suggestion.technique for suggestion in suggestions}
-        ranked = self.infer(observed, k + len(suggested))
-        return tuple(one for one in ranked if one.technique not in suggested)[:k]
+        observed = {f.technique: f.probability for f in findings if f.technique not in removed}
+        # A platform's ATT&CK may be another version than ours.
+        observed |= resolve(added.items(), self.knowledge).techniques
+        if not observed:
+            return ()
+        unwanted = {suggestion.technique for suggestion in suggestions} | set(removed)
+        ranked = self.infer(observed, k + len(unwanted))
+        return tuple(one for one in ranked if one.technique not in unwanted)[:k]
 
     def _point(self, name: str, threshold: float | None) -> OperatingPoint:
         point = self.release.manifest.operating_point(name)

@@ -22,6 +22,10 @@ THREADS = "TTPSCRIBE_ENCODER_THREADS"
 # tokenizing, so that a line of megabytes costs no more than a long sentence.
 CHARACTERS_A_TOKEN = 16
 
+# Row numbers, ids and mask of a batch; row numbers, logits and embeddings of it.
+Batch = tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.int64]]
+Scored = tuple[NDArray[np.intp], NDArray[np.float32], NDArray[np.float32]]
+
 
 class OnnxEncoder:
     """Scores and embeds texts with a model of two outputs, ``logits`` and ``embedding``.
@@ -80,10 +84,7 @@ class OnnxEncoder:
         rows = self._tokenize(tokenizer, texts)
         logits: NDArray[np.float32] | None = None
         embeddings: NDArray[np.float32] | None = None
-        for batch, ids, mask in self._batches(rows):
-            found, vectors = session.run(
-                ["logits", "embedding"], {"input_ids": ids, "attention_mask": mask}
-            )
+        for batch, found, vectors in self._forward(session, self._batches(rows)):
             if logits is None or embeddings is None:
                 logits = np.empty((len(texts), found.shape[1]), dtype=np.float32)
                 embeddings = np.empty((len(texts), vectors.shape[1]), dtype=np.float32)
@@ -99,13 +100,16 @@ class OnnxEncoder:
         _, tokenizer = self._load()
         return sum(ids.size for _, ids, _ in self._batches(self._tokenize(tokenizer, texts)))
 
+    def _forward(self, session: InferenceSession, batches: Iterator[Batch]) -> Iterator[Scored]:
+        """Run the batches, one after the other; a subclass may know better."""
+        for batch in batches:
+            yield run_batch(session, batch)
+
     def _tokenize(self, tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
         longest = self.max_tokens * CHARACTERS_A_TOKEN
         return [row.ids for row in tokenizer.encode_batch([text[:longest] for text in texts])]
 
-    def _batches(
-        self, rows: Sequence[Sequence[int]]
-    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.int64]]]:
+    def _batches(self, rows: Sequence[Sequence[int]]) -> Iterator[Batch]:
         """Yield row numbers, ids and mask of batches of like length, the longest first.
 
         Rows are long before they are short, so that the memory of the first batch serves all.
@@ -163,6 +167,15 @@ class OnnxEncoder:
                 _damaged(self.model, f"its outputs are {outputs}, not logits and embedding")
             )
         return session
+
+
+def run_batch(session: InferenceSession, batch: Batch) -> Scored:
+    """Send one batch through the model."""
+    rows, ids, mask = batch
+    logits, embeddings = session.run(
+        ["logits", "embedding"], {"input_ids": ids, "attention_mask": mask}
+    )
+    return rows, logits, embeddings
 
 
 def _threads_of_environment() -> int:

@@ -1,0 +1,107 @@
+"""Work waits in a bounded line, has a deadline, and is refused at once where the line is full."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from engine.service.deadline import deadline
+from engine.service.errors import Busy, Late
+
+T = TypeVar("T")
+LONGEST_WAIT = 30
+# How much the newest request counts in the mean time of one.
+NEWEST = 0.2
+
+
+class Queue:
+    """Runs work in a few threads; at most ``places`` more wait.
+
+    Parameters
+    ----------
+    threads : int
+        How much runs at the same time.
+    places : int
+        How much waits.
+    """
+
+    def __init__(self, threads: int, places: int) -> None:
+        self.threads = threads
+        self.places = places
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="analyse")
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._seconds = 1.0
+
+    @property
+    def inside(self) -> int:
+        """How much runs or waits."""
+        return self._inside
+
+    @property
+    def waiting(self) -> int:
+        """How much waits."""
+        return max(0, self._inside - self.threads)
+
+    async def run(self, work: Callable[[], T], seconds: float) -> T:
+        """Run work and return what it returns.
+
+        Parameters
+        ----------
+        work : callable
+        seconds : float
+            How long it may take, waiting included.
+
+        Raises
+        ------
+        Busy
+            If the line is full.
+        Late
+            If time ran out. What waits still is not begun; what runs ends at its next batch.
+        """
+        end = time.monotonic() + seconds
+        with self._lock:
+            if self._inside >= self.threads + self.places:
+                raise Busy(self._retry_after())
+            self._inside += 1
+        future: Future[T] = self._pool.submit(self._run, work, end)
+        future.add_done_callback(self._leave)
+        waiting = asyncio.wrap_future(future)
+        try:
+            # A little more than the work itself has, which tells more exactly why it ends.
+            return await asyncio.wait_for(waiting, seconds + 0.5)
+        except TimeoutError:
+            raise Late() from None
+
+    def close(self) -> None:
+        """End the threads, once what runs has ended."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _run(self, work: Callable[[], T], end: float) -> T:
+        begun = time.monotonic()
+        with deadline(end):
+            result = work()
+        taken = time.monotonic() - begun
+        self._seconds += NEWEST * (taken - self._seconds)
+        return result
+
+    def _leave(self, _future: Future[Any]) -> None:
+        with self._lock:
+            self._inside -= 1
+
+    def _retry_after(self) -> int:
+        """Return the seconds after which a place is likely to be free."""
+        return max(1, min(LONGEST_WAIT, math.ceil(self._seconds * self.places / self.threads / 2)))
+
+
+async def until_gone(receive: Callable[[], Any]) -> None:
+    """Return when the client has closed the connection."""
+    with contextlib.suppress(OSError):
+        while (await receive())["type"] != "http.disconnect":
+            pass
