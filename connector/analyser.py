@@ -1,7 +1,4 @@
-"""What the connector asks of the engine, and the engine in this process.
-
-Another place for the engine (a service at a URL) is another class with these two methods.
-"""
+"""What the connector asks of the engine: in this process, or a service at a URL."""
 
 from __future__ import annotations
 
@@ -13,8 +10,10 @@ from engine.errors import TtpscribeError
 from engine.types import Analysis, Document
 
 if TYPE_CHECKING:
+    from connector.settings import TtpscribeSettings
     from engine.analysis import Engine
     from engine.knowledge import Knowledge
+    from engine.service.client import Client
 
 log = logging.getLogger(__name__)
 
@@ -108,3 +107,63 @@ class LocalAnalyser:
             added=added,
             removed=removed,
         )
+
+
+class RemoteAnalyser:
+    """The engine behind a URL: no model is loaded here.
+
+    Parameters
+    ----------
+    client : Client
+    """
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """The ATT&CK of this machine; ``ttpscribe connector check`` compares it."""
+        from engine.knowledge import Knowledge
+
+        return Knowledge.load()
+
+    def follow_champion(self) -> str:
+        """Return the release that the service answers with now."""
+        return self.client.serving().release
+
+    def analyse(
+        self,
+        document: Document,
+        operating_point: str,
+        threshold: float | None,
+        inferences: int,
+        added: Mapping[str, float],
+        removed: frozenset[str],
+    ) -> Analysis:
+        """Find techniques, and infer further ones from them and from what analysts added."""
+        return self.client.analyse(
+            document,
+            operating_point,
+            threshold=threshold,
+            inferences=inferences,
+            added=added,
+            removed=removed,
+        )
+
+
+def chosen(settings: TtpscribeSettings) -> Analyser:
+    """Return the engine that the settings name."""
+    if settings.engine_url is None:
+        return LocalAnalyser()
+    from engine.service.client import Client
+
+    return RemoteAnalyser(
+        Client(
+            str(settings.engine_url),
+            settings.engine_key.get_secret_value() if settings.engine_key else None,
+            key_file=settings.engine_key_file,
+            ca_file=settings.engine_ca_file,
+            timeout=settings.engine_timeout,
+            retries=settings.retries,
+        )
+    )

@@ -11,6 +11,7 @@ from connector.platform import Platform
 from engine.errors import TtpscribeError
 
 if TYPE_CHECKING:
+    from connector.analyser import RemoteAnalyser
     from connector.settings import Settings
 
 State = Literal["ok", "warning", "failed"]
@@ -52,8 +53,12 @@ def _part(name: str, look: Callable[[], Iterator[tuple[State, str]]]) -> Iterato
 
 
 def _engine(settings: Settings) -> Iterator[tuple[State, str]]:
-    from connector.analyser import LocalAnalyser
+    from connector.analyser import LocalAnalyser, RemoteAnalyser, chosen
 
+    analyser = chosen(settings.ttpscribe)
+    if isinstance(analyser, RemoteAnalyser):
+        yield from _service(analyser)
+        return
     engine = LocalAnalyser().engine
     point = engine.release.manifest.operating_point(settings.ttpscribe.operating_point)
     yield (
@@ -64,6 +69,21 @@ def _engine(settings: Settings) -> Iterator[tuple[State, str]]:
             f"{settings.ttpscribe.threshold or point.write_threshold:.2f} on"
         ),
     )
+
+
+def _service(analyser: RemoteAnalyser) -> Iterator[tuple[State, str]]:
+    serving = analyser.client.serving()
+    analyser.client.releases()  # this one needs the key
+    yield (
+        "ok",
+        f"{analyser.client.url} serves release {serving.release}, ATT&CK {serving.attack_version}",
+    )
+    if (ours := analyser.knowledge.version) != serving.attack_version:
+        yield (
+            "warning",
+            f"ATT&CK {ours} here, {serving.attack_version} there: bring both to the same release "
+            "(ttpscribe knowledge update)",
+        )
 
 
 def _ledger(settings: Settings) -> Iterator[tuple[State, str]]:

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from connector import playbook
-from connector.analyser import Analyser, LocalAnalyser
+from connector.analyser import Analyser, chosen
 from connector.enrichment import Enrichment, Order
 from connector.errors import OutOfScope
 from connector.helper import register, send, set_draft, set_up
@@ -47,7 +47,7 @@ class Connector:
         Registered with the platform.
     ledger : Ledger
     analyser : Analyser, optional
-        Without one, the engine in this process.
+        Without one, the engine that the settings name.
     at : callable, optional
         Called with the name of every step of an enrichment; see `connector.enrichment`.
     """
@@ -64,7 +64,7 @@ class Connector:
         self.settings = settings
         self.helper = helper
         self.ledger = ledger
-        self.analyser = analyser or LocalAnalyser()
+        self.analyser = analyser or chosen(ours)
         self.at = at
         self.platform = Platform(helper.api, ours.retries, ours.request_timeout)
         self.journal: Journal = ledger.journal(

@@ -209,6 +209,24 @@ class TtpscribeSettings(_Section):
             "takes over what it had begun."
         ),
     )
+    engine_url: HttpUrl | None = Field(
+        None,
+        description=(
+            "Address of an engine service (`ttpscribe serve`) that analyses in place of this "
+            "process."
+        ),
+    )
+    engine_key: SecretStr | None = Field(None, description="API key of the engine service.")
+    engine_key_file: Path | None = Field(
+        None, description="A file that holds that key, read at each request."
+    )
+    engine_ca_file: Path | None = Field(
+        None,
+        description="Certificates to trust, where the engine's is of a private authority (PEM).",
+    )
+    engine_timeout: float = Field(
+        150, gt=0, le=3600, description="Seconds to wait for one answer of the engine service."
+    )
     ledger_url: SecretStr | None = Field(
         None,
         description=(

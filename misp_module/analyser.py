@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from engine.analysis import Engine
+    from engine.service.client import Client
     from engine.types import Analysis, Document
+    from misp_module.settings import Settings
 
 KEPT = 64
+# Few: MISP waits ten seconds, and a job of the worker ends after five minutes.
+RETRIES = 2
 
 
 class Analyser(Protocol):
@@ -76,3 +81,68 @@ class LocalAnalyser:
                 self._engine = Engine.open(store.open(champion))
                 self._champion = champion
             return self._engine
+
+
+class RemoteAnalyser:
+    """The engine behind a URL: the worker loads no model.
+
+    Parameters
+    ----------
+    client : Client
+    """
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+
+    def release(self) -> str:
+        """Return the release that the service answers with now."""
+        return self.client.serving().release
+
+    def analyse(self, document: Document, operating_point: str, inferences: int) -> Analysis:
+        """Analyse a document."""
+        return self.client.analyse(document, operating_point, inferences=inferences)
+
+
+class ChosenAnalyser:
+    """The engine that the settings name.
+
+    Chosen at the first call, so that a wrong setting is an answer and not the end of the worker.
+
+    Parameters
+    ----------
+    settings : callable that returns Settings
+    """
+
+    def __init__(self, settings: Callable[[], Settings]) -> None:
+        self._settings = settings
+        self._chosen: Analyser | None = None
+
+    def release(self) -> str:
+        """Return the name of the release in use."""
+        return self._analyser().release()
+
+    def analyse(self, document: Document, operating_point: str, inferences: int) -> Analysis:
+        """Analyse a document."""
+        return self._analyser().analyse(document, operating_point, inferences)
+
+    def _analyser(self) -> Analyser:
+        if self._chosen is None:
+            client = remote(self._settings())
+            self._chosen = LocalAnalyser() if client is None else RemoteAnalyser(client)
+        return self._chosen
+
+
+def remote(settings: Settings) -> Client | None:
+    """Return a client of the engine service that the settings name, if they do."""
+    if settings.engine_url is None:
+        return None
+    from engine.service.client import Client
+
+    return Client(
+        settings.engine_url,
+        settings.engine_key.get_secret_value() if settings.engine_key else None,
+        key_file=settings.engine_key_file,
+        ca_file=settings.engine_ca_file,
+        timeout=settings.engine_timeout,
+        retries=RETRIES,
+    )

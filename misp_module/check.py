@@ -30,8 +30,9 @@ class Check:
 
 
 def check(settings: Settings, root: Path | None = None) -> Iterator[Check]:
-    """Look at the release, the ledger, the module files, the modules server, and the instance."""
-    yield _guarded("release", _release)
+    """Look at the engine, the ledger, the module files, the modules server, and the instance."""
+    engine = "release" if settings.engine_url is None else "engine"
+    yield _guarded(engine, lambda: _engine(settings))
     yield _guarded("ledger", _ledger)
     if root is not None:
         yield _root(root)
@@ -39,8 +40,19 @@ def check(settings: Settings, root: Path | None = None) -> Iterator[Check]:
     yield from _instance(settings)
 
 
-def _release() -> Check:
+def _engine(settings: Settings) -> Check:
     from engine.releases import open_default
+    from misp_module.analyser import remote
+
+    if (client := remote(settings)) is not None:
+        from engine.knowledge import Knowledge
+
+        serving, ours = client.serving(), Knowledge.load().version
+        client.releases()  # this one needs the key
+        told = f"{client.url} serves release {serving.release}, ATT&CK {serving.attack_version}"
+        if ours != serving.attack_version:
+            return Check("engine", "wrong", f"{told}; here it is {ours}: update the older one")
+        return Check("engine", "good", told)
 
     release = open_default()
     return Check("release", "good", f"{release.name}, ATT&CK {release.manifest.attack_version}")

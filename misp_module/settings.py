@@ -44,6 +44,14 @@ class Settings(BaseSettings):
         Private networks that links may lead to; none by default.
     operating_point : str
         Where neither MISP's settings nor the user names one.
+    engine_url : str or None
+        An engine service (``ttpscribe serve``) that analyses in place of the worker.
+    engine_key, engine_key_file : SecretStr, Path or None
+        Its API key, or a file that holds it, read at each request.
+    engine_ca_file : Path or None
+        Certificates to trust, where the service's is of a private authority.
+    engine_timeout : float
+        Seconds to wait for one answer of it.
     tags_hours : float
         How long the instance's tag names are kept, in hours.
     """
@@ -59,6 +67,11 @@ class Settings(BaseSettings):
         tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_listed)
     ] = ()
     operating_point: OperatingPoint = "balanced"
+    engine_url: str | None = None
+    engine_key: SecretStr | None = None
+    engine_key_file: Path | None = None
+    engine_ca_file: Path | None = None
+    engine_timeout: Annotated[float, Field(gt=0, le=240)] = 60.0
     tags_hours: Annotated[float, Field(gt=0)] = 24.0
 
     def secret(self) -> str | None:

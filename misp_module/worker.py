@@ -19,7 +19,7 @@ from typing import Any
 
 from engine.errors import TtpscribeError
 from misp_module import settings
-from misp_module.analyser import Analyser, LocalAnalyser
+from misp_module.analyser import Analyser, ChosenAnalyser
 from misp_module.answer import Answerer
 from misp_module.client import frames
 from misp_module.jobs import Answer, Jobs
@@ -145,7 +145,7 @@ def main(analyser: Analyser | None = None) -> None:
     """Serve the socket whose descriptor is the last argument."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     sock = socket.socket(fileno=int(sys.argv[-1]))
-    Worker(sock, analyser or LocalAnalyser()).run()
+    Worker(sock, analyser or ChosenAnalyser(settings.load)).run()
     os._exit(os.EX_OK)  # jobs that still run have nobody to answer
 
 

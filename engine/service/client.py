@@ -63,6 +63,8 @@ class Client:
         Its address, such as ``https://engine:8321``.
     key : str, optional
         The API key.
+    key_file : Path, optional
+        A file that holds it, read at each request: a new key needs no restart.
     ca_file : Path, optional
         Certificates to trust, where the service's is of a private authority.
     timeout : float
@@ -81,6 +83,7 @@ class Client:
         url: str,
         key: str | None = None,
         *,
+        key_file: Path | None = None,
         ca_file: Path | None = None,
         timeout: float = 150.0,
         retries: int = 5,
@@ -92,6 +95,7 @@ class Client:
             )
         self.url = url.rstrip("/")
         self._key = key
+        self._key_file = key_file
         self._ca_file = ca_file
         self._timeout = timeout
         self._retries = retries
@@ -234,8 +238,8 @@ class Client:
         with requests.Session() as session:
             session.trust_env = False
             headers = {"Accept": "application/json", **call.get("headers", {})}
-            if self._key:
-                headers["Authorization"] = f"Bearer {self._key}"
+            if key := self._secret():
+                headers["Authorization"] = f"Bearer {key}"
             return session.request(
                 method,
                 self.url + path,
@@ -244,6 +248,17 @@ class Client:
                 verify=str(self._ca_file) if self._ca_file else True,
                 **{**call, "headers": headers},
             )
+
+    def _secret(self) -> str | None:
+        if self._key or self._key_file is None:
+            return self._key
+        try:
+            return self._key_file.read_text(encoding="utf-8").strip() or None
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(
+                f"The file of the engine's key, {self._key_file}, cannot be read "
+                f"({getattr(error, 'strerror', None) or 'it is no text'})."
+            ) from error
 
     def _unreachable(self, error: requests.RequestException) -> TtpscribeError:
         if isinstance(error, requests.exceptions.SSLError):

@@ -13,28 +13,44 @@ _of_thread = threading.local()
 _over = threading.Event()
 
 
+class Deadline:
+    """A moment until which work is of use; `give_up` brings it forward to now."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    @property
+    def is_past(self) -> bool:
+        """Tell whether nobody waits for the work any more."""
+        return _over.is_set() or time.monotonic() > self._end
+
+    def give_up(self) -> None:
+        """Let the work end at its next look."""
+        self._end = 0.0
+
+
 @contextmanager
-def deadline(end: float) -> Iterator[None]:
-    """Give the work of this thread until ``end``, of the monotonic clock.
+def under(deadline: Deadline) -> Iterator[None]:
+    """Put the work of this thread under a deadline.
 
     Raises
     ------
     Late
         If it is past already.
     """
-    _of_thread.end = end
+    _of_thread.deadline = deadline
     try:
         check()
         yield
     finally:
-        del _of_thread.end
+        del _of_thread.deadline
 
 
 def check() -> None:
     """Raise `Late` if the time of this thread's work has run out."""
-    end = getattr(_of_thread, "end", None)
-    if end is not None and (_over.is_set() or time.monotonic() > end):
-        raise Late()
+    deadline: Deadline | None = getattr(_of_thread, "deadline", None)
+    if deadline is not None and deadline.is_past:
+        raise Late
 
 
 def end_all() -> None:

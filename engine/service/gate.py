@@ -161,7 +161,7 @@ class Passing:
         self._seconds = settings.receive_seconds
         self._end = time.monotonic() + settings.receive_seconds
         self._complete = False
-        self.headers = {
+        self.headers: dict[str, str] = {
             name.decode("latin-1").lower(): value.decode("latin-1")
             for name, value in scope["headers"]
         }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 import threading
 import time
@@ -11,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from engine.service.deadline import deadline
+from engine.service.deadline import Deadline, under
 from engine.service.errors import Busy, Late
 
 T = TypeVar("T")
@@ -65,27 +64,28 @@ class Queue:
         Late
             If time ran out. What waits still is not begun; what runs ends at its next batch.
         """
-        end = time.monotonic() + seconds
+        deadline = Deadline(seconds)
         with self._lock:
             if self._inside >= self.threads + self.places:
                 raise Busy(self._retry_after())
             self._inside += 1
-        future: Future[T] = self._pool.submit(self._run, work, end)
+        future: Future[T] = self._pool.submit(self._run, work, deadline)
         future.add_done_callback(self._leave)
-        waiting = asyncio.wrap_future(future)
         try:
-            # A little more than the work itself has, which tells more exactly why it ends.
-            return await asyncio.wait_for(waiting, seconds + 0.5)
+            # A little more than the work itself has: it tells more exactly why it ends.
+            return await asyncio.wait_for(asyncio.wrap_future(future), seconds + 0.5)
         except TimeoutError:
-            raise Late() from None
+            raise Late from None
+        finally:
+            deadline.give_up()  # also where the client has gone: nobody waits for it
 
     def close(self) -> None:
         """End the threads, once what runs has ended."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _run(self, work: Callable[[], T], end: float) -> T:
+    def _run(self, work: Callable[[], T], deadline: Deadline) -> T:
         begun = time.monotonic()
-        with deadline(end):
+        with under(deadline):
             result = work()
         taken = time.monotonic() - begun
         self._seconds += NEWEST * (taken - self._seconds)
@@ -98,10 +98,3 @@ class Queue:
     def _retry_after(self) -> int:
         """Return the seconds after which a place is likely to be free."""
         return max(1, min(LONGEST_WAIT, math.ceil(self._seconds * self.places / self.threads / 2)))
-
-
-async def until_gone(receive: Callable[[], Any]) -> None:
-    """Return when the client has closed the connection."""
-    with contextlib.suppress(OSError):
-        while (await receive())["type"] != "http.disconnect":
-            pass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
@@ -15,6 +16,7 @@ from engine.documents import Limits
 from engine.service.deadline import end_all
 from engine.service.encoder import Cores, SharedEncoder, share
 from engine.service.engines import Engines
+from engine.service.errors import Refusal
 from engine.service.gate import Passing
 from engine.service.keys import Keys
 from engine.service.metrics import Metrics
@@ -65,8 +67,16 @@ class Service:
             told = json.dumps(values, ensure_ascii=False, separators=(",", ":"))
             return told.encode("utf-8", "replace")
 
-        body = await self.queue.run(answer, self.settings.deadline_seconds)
-        return Response(body, media_type="application/json")
+        asked = asyncio.ensure_future(self.queue.run(answer, self.settings.deadline_seconds))
+        gone = asyncio.ensure_future(_gone(request))
+        try:
+            await asyncio.wait({asked, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if asked.done():
+                return Response(asked.result(), media_type="application/json")
+            raise Refusal(499, "gone", "The client has closed the connection.")
+        finally:
+            asked.cancel()
+            gone.cancel()
 
     def close(self) -> None:
         """End threads; what still runs ends at its next batch."""
@@ -110,6 +120,12 @@ class Service:
         if not self.engines.is_open:
             return 0.0
         return self.engines.current.release.manifest.created.timestamp()
+
+
+async def _gone(request: Request) -> None:
+    """Return when the client has closed the connection."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def of(request: Request) -> Service:

@@ -9,7 +9,7 @@ import click
 
 from engine.errors import TtpscribeError
 from misp_module import settings
-from misp_module.analyser import LocalAnalyser
+from misp_module.analyser import ChosenAnalyser
 from misp_module.answer import Answerer
 from misp_module.settings import Options
 
@@ -73,4 +73,4 @@ def _enrich(events: Iterable[str], chosen: dict[str, Any], answerer: Answerer | 
 
 
 def _answerer() -> Answerer:
-    return Answerer(LocalAnalyser(), settings.load)
+    return Answerer(ChosenAnalyser(settings.load), settings.load)
