@@ -93,6 +93,11 @@ class Client:
             raise UsageError(
                 f"'{url}' is no address of an engine service. Write https://HOST:8321."
             )
+        if parts.username or parts.password:
+            raise UsageError(
+                "The address of the engine service must not hold a secret: messages show it. Put "
+                "the key into the setting of the engine's key."
+            )
         self.url = url.rstrip("/")
         self._key = key
         self._key_file = key_file
@@ -221,7 +226,7 @@ class Client:
             except requests.RequestException as error:
                 raise self._unreachable(error) from error
             else:
-                if response.status_code not in PASSING or last:
+                if response.status_code not in PASSING or last or _is_late(response):
                     return response
                 retry_after = _seconds(response.headers.get("Retry-After"))
                 told = str(response.status_code)
@@ -284,6 +289,14 @@ class Client:
         return KINDS.get(code, ServiceError)(
             f"The engine at {self.url}: {message}" if code in ("key", "host") else message
         )
+
+
+def _is_late(response: requests.Response) -> bool:
+    """Tell whether the service ran out of time: the same again would take as long."""
+    try:
+        return bool(response.json()["error"]["code"] == "late")
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def _seconds(value: str | None) -> float:

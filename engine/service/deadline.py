@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from engine.service.errors import Late
 
 _of_thread = threading.local()
-_over = threading.Event()
 
 
 class Deadline:
@@ -22,7 +21,7 @@ class Deadline:
     @property
     def is_past(self) -> bool:
         """Tell whether nobody waits for the work any more."""
-        return _over.is_set() or time.monotonic() > self._end
+        return time.monotonic() > self._end
 
     def give_up(self) -> None:
         """Let the work end at its next look."""
@@ -51,8 +50,3 @@ def check() -> None:
     deadline: Deadline | None = getattr(_of_thread, "deadline", None)
     if deadline is not None and deadline.is_past:
         raise Late
-
-
-def end_all() -> None:
-    """Let all work of this process run out of time: the process ends."""
-    _over.set()

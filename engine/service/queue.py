@@ -35,18 +35,18 @@ class Queue:
         self.places = places
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="analyse")
         self._lock = threading.Lock()
-        self._inside = 0
+        self._inside: dict[Future[Any], Deadline] = {}
         self._seconds = 1.0
 
     @property
     def inside(self) -> int:
         """How much runs or waits."""
-        return self._inside
+        return len(self._inside)
 
     @property
     def waiting(self) -> int:
         """How much waits."""
-        return max(0, self._inside - self.threads)
+        return max(0, self.inside - self.threads)
 
     async def run(self, work: Callable[[], T], seconds: float) -> T:
         """Run work and return what it returns.
@@ -66,10 +66,10 @@ class Queue:
         """
         deadline = Deadline(seconds)
         with self._lock:
-            if self._inside >= self.threads + self.places:
+            if self.inside >= self.threads + self.places:
                 raise Busy(self._retry_after())
-            self._inside += 1
-        future: Future[T] = self._pool.submit(self._run, work, deadline)
+            future: Future[T] = self._pool.submit(self._run, work, deadline)
+            self._inside[future] = deadline
         future.add_done_callback(self._leave)
         try:
             # A little more than the work itself has: it tells more exactly why it ends.
@@ -80,7 +80,10 @@ class Queue:
             deadline.give_up()  # also where the client has gone: nobody waits for it
 
     def close(self) -> None:
-        """End the threads, once what runs has ended."""
+        """End the threads; what still runs ends at its next batch."""
+        with self._lock:
+            for deadline in self._inside.values():
+                deadline.give_up()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _run(self, work: Callable[[], T], deadline: Deadline) -> T:
@@ -91,9 +94,9 @@ class Queue:
         self._seconds += NEWEST * (taken - self._seconds)
         return result
 
-    def _leave(self, _future: Future[Any]) -> None:
+    def _leave(self, future: Future[Any]) -> None:
         with self._lock:
-            self._inside -= 1
+            del self._inside[future]
 
     def _retry_after(self) -> int:
         """Return the seconds after which a place is likely to be free."""

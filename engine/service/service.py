@@ -13,7 +13,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from engine.documents import Limits
-from engine.service.deadline import end_all
 from engine.service.encoder import Cores, SharedEncoder, share
 from engine.service.engines import Engines
 from engine.service.errors import Refusal
@@ -80,7 +79,6 @@ class Service:
 
     def close(self) -> None:
         """End threads; what still runs ends at its next batch."""
-        end_all()
         self.engines.close()
         self.queue.close()
         self.cores.close()
