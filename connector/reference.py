@@ -10,9 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
 
 from connector.settings import (
     PLACEHOLDER,
@@ -20,6 +18,8 @@ from connector.settings import (
     OpenCTISettings,
     TtpscribeSettings,
 )
+from engine import reference
+from engine.service.settings import ServiceSettings
 
 SECTIONS: dict[str, type[Any]] = {
     "opencti": OpenCTISettings,
@@ -34,39 +34,21 @@ _SAMPLES = {("opencti", "url"): "http://localhost:8080", ("opencti", "token"): P
 
 def variables() -> list[tuple[str, str, str, FieldInfo]]:
     """Return (section, key, environment variable, field) of every setting."""
-    return [
-        (section, key, f"{kind.model_config['env_prefix']}{key.upper()}", field)
-        for section, kind in SECTIONS.items()
-        for key, field in kind.model_fields.items()
-    ]
+    return list(reference.variables(SECTIONS))
 
 
 def sample() -> str:
     """Return ``config.yml.sample``."""
-    lines = ["# Copy this to config.yml. Environment variables go before it."]
-    before = ""
-    for section, key, variable, field in variables():
-        if section != before:
-            lines += ["", f"{section}:"]
-            before = section
-        lines.append(f"  # {variable}: {field.description}")
-        given = _SAMPLES.get((section, key))
-        if given is not None:
-            lines.append(f"  {key}: '{given}'")
-        else:
-            lines.append(f"  {'# ' if _default(field) is None else ''}{key}: {_yaml(field)}")
-    return "\n".join(lines) + "\n"
+    head = "# Copy this to config.yml. Environment variables go before it.\n"
+    ours, service = (
+        reference.sample(each, _SAMPLES) for each in (SECTIONS, {"service": ServiceSettings})
+    )
+    return f"{head}\n{ours}\n# Of an engine service only (ttpscribe serve).\n{service}"
 
 
 def table() -> str:
     """Return the table of settings for the documentation."""
-    lines = ["| Environment variable | `config.yml` | Default | Meaning |", "|---|---|---|---|"]
-    for section, key, variable, field in variables():
-        default = "required" if field.is_required() else f"`{_yaml(field)}`"
-        if not field.is_required() and _default(field) is None:
-            default = ""
-        lines.append(f"| `{variable}` | `{section}.{key}` | {default} | {field.description} |")
-    return "\n".join(lines)
+    return reference.table(SECTIONS)
 
 
 def schema() -> str:
@@ -131,13 +113,11 @@ def files(root: Path) -> dict[Path, str]:
     metadata = root / "__metadata__"
     docs = root / "docs" / "opencti.md"
     text = docs.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    _, after = rest.split(END)
     return {
         root / "config.yml.sample": sample(),
         metadata / "connector_config_schema.json": schema(),
         metadata / "connector_manifest.json": manifest(),
-        docs: f"{before}{BEGIN}\n{table()}\n{END}{after}",
+        docs: reference.between(text, BEGIN, END, table()),
     }
 
 
@@ -146,22 +126,6 @@ def main() -> None:
     for path, content in files(Path(__file__).resolve().parent.parent).items():
         path.parent.mkdir(exist_ok=True)
         path.write_text(content, encoding="utf-8")
-
-
-def _default(field: FieldInfo) -> Any:
-    default = field.get_default()
-    return None if default is PydanticUndefined or isinstance(default, SecretStr) else default
-
-
-def _yaml(field: FieldInfo) -> str:
-    default = _default(field)
-    if default is None:
-        return ""
-    if isinstance(default, bool):
-        return str(default).lower()
-    if isinstance(default, tuple):
-        return f"'{','.join(default)}'"
-    return f"'{default}'" if isinstance(default, str) else str(default)
 
 
 def _json(value: object) -> str:

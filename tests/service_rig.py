@@ -87,6 +87,10 @@ class Process:
         return str(self.wait_for("listening")["url"])
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def port(self) -> int:
         return int(self.url.rsplit(":", 1)[1])
 

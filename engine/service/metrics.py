@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
 
@@ -53,9 +53,3 @@ class Metrics:
     def text(self) -> bytes:
         """Return all of them as Prometheus reads them."""
         return generate_latest(self.registry)
-
-
-def names(metrics: Metrics) -> Iterator[tuple[str, str]]:
-    """Yield name and meaning of each metric, for the documentation."""
-    for family in metrics.registry.collect():
-        yield family.name, family.documentation
