@@ -33,7 +33,7 @@ import requests
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT / "tests"))
 
-from service_rig import serving  # noqa: E402
+from service_rig import Process, serving  # noqa: E402
 
 EXAMPLE = PROJECT / "examples" / "copper-lantern.md"
 # Sentences of a report, and how often it comes.
@@ -73,6 +73,7 @@ class Run:
     seconds: float = 0.0
     times: list[float] = field(default_factory=list)
     sentences: int = 0
+    processor: float = 0.0
     statuses: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -85,6 +86,7 @@ class Run:
             "reports": len(self.times),
             "reports a second": len(self.times) / self.seconds,
             "sentences a second": self.rate,
+            "processor time of 1,000 sentences (s)": 1000 * self.processor / self.sentences,
             "p50 (s)": statistics.median(self.times),
             "p95 (s)": cuts[18],
             "slowest (s)": max(self.times),
@@ -106,7 +108,7 @@ def in_process(seconds: float) -> Run:
 
     engine.analyse(read(next(reports(999))))
     run = Run()
-    begun = time.perf_counter()
+    begun, used = time.perf_counter(), spent(psutil.Process())
     for report in reports(1000):
         start = time.perf_counter()
         engine.analyse(read(report))
@@ -114,11 +116,19 @@ def in_process(seconds: float) -> Run:
         run.sentences += len(report.sentences)
         run.seconds = time.perf_counter() - begun
         if run.seconds > seconds:
+            run.processor = spent(psutil.Process()) - used
             return run
     raise AssertionError
 
 
-def over_http(url: str, clients: int, seconds: float, first_seed: int) -> Run:
+def spent(process: psutil.Process) -> float:
+    """Return the processor time of a process and its parsers, in seconds."""
+    times = [one.cpu_times() for one in (process, *process.children(recursive=True))]
+    return sum(each.user + each.system for each in times)
+
+
+def over_http(process: Process, clients: int, seconds: float, first_seed: int) -> Run:
+    url, used = process.url, spent(psutil.Process(process.pid))
     run, lock, end = Run(), threading.Lock(), time.perf_counter() + seconds
 
     def client(seed: int) -> None:
@@ -146,6 +156,7 @@ def over_http(url: str, clients: int, seconds: float, first_seed: int) -> Run:
     for thread in threads:
         thread.join()
     run.seconds = time.perf_counter() - begun
+    run.processor = spent(psutil.Process(process.pid)) - used
     return run
 
 
@@ -176,9 +187,8 @@ def main() -> None:
     table("in process", alone.figures())
     with tempfile.TemporaryDirectory() as data, serving({"TTPSCRIBE_DATA_DIR": data}) as it:
         process = psutil.Process(it.pid)
-        url = it.url
-        over_http(url, 1, 2, 1)  # warm
-        one = over_http(url, 1, options.seconds / 2, 2000)
+        over_http(it, 1, 2, 1)  # warm
+        one = over_http(it, 1, options.seconds / 2, 2000)
         table("one client", one.figures())
         readings: list[float] = []
         ended = threading.Event()
@@ -187,7 +197,7 @@ def main() -> None:
         )
         watcher = threading.Thread(target=watch)
         watcher.start()
-        many = over_http(url, options.clients, options.seconds, 3000)
+        many = over_http(it, options.clients, options.seconds, 3000)
         ended.set()
         watcher.join()
         table(f"{options.clients} clients", many.figures())

@@ -37,6 +37,7 @@ class InThread:
             keys=self.service.keys,
             metrics=self.service.metrics,
         )
+        self.held = app._held
         config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="on")
         self._server = uvicorn.Server(config)
         self._socket = socket.create_server(("127.0.0.1", 0))

@@ -15,6 +15,7 @@ from engine.errors import ReleaseError, TtpscribeError
 
 if TYPE_CHECKING:
     from engine.analysis import Engine
+    from engine.knowledge import Knowledge
 
 log = logging.getLogger("ttpscribe.service")
 # Long enough to fill one batch of the encoder, so that the first client does not pay for it.
@@ -36,7 +37,7 @@ class Engines:
         self._prepare = prepare
         self._every = every
         self._current: Engine | None = None
-        self._tried: tuple[str, int] | None = None
+        self._tried: tuple[str, Knowledge] | None = None
         self._ended = threading.Event()
         self._watcher: threading.Thread | None = None
         self.problem: str | None = None
@@ -76,7 +77,7 @@ class Engines:
         self._prepare(engine)
         engine.analyse_text(WARM_UP)
         self._current, self.problem = engine, None
-        self._tried = (name, id(engine.knowledge))
+        self._tried = (name, engine.knowledge)
         self.taken_up += 1
         log.info(
             "release open",
@@ -92,7 +93,10 @@ class Engines:
         from engine.knowledge import Knowledge
 
         try:
-            wanted = (self.champion(), id(Knowledge.load()))
+            wanted = (
+                self.champion(),
+                Knowledge.load(),
+            )  # read once as long as its file is the same
             if wanted == self._tried:
                 return
             self._tried = wanted

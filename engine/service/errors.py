@@ -39,7 +39,7 @@ class Busy(Refusal):
 
     def __init__(self, retry_after: int) -> None:
         super().__init__(
-            429, "busy", f"All places in the line are taken: ask again in {retry_after} s.",
+            429, "busy", f"The service has no place free: ask again in {retry_after} s.",
             {"Retry-After": str(retry_after)},
         )  # fmt: skip
 

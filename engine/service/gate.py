@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from engine.service.errors import Refusal, ServiceError
+from engine.service.errors import Busy, Refusal, ServiceError
 from engine.service.keys import Keys
 from engine.service.metrics import Metrics
 from engine.service.schemas import error
@@ -30,6 +30,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 OPEN = frozenset({"/", "/health", "/ready", "/openapi.json", "/favicon.ico"})
 OPEN_BELOW = "/page/"
 PROBES = frozenset({"/health", "/ready"})
+RETRY_HELD_S = 5
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 log = logging.getLogger("ttpscribe.service")
@@ -54,13 +55,14 @@ class Gate:
         self.keys = keys
         self.metrics = metrics
         self._had_keys = False
+        self._held = Held(settings.max_held_bytes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer it here."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request = Passing(scope, receive, send, self.settings)
+        request = Passing(scope, receive, send, self.settings, self._held)
         scope.setdefault("state", {})["request"] = request
         begun = time.perf_counter()
         try:
@@ -74,6 +76,7 @@ class Gate:
             log.exception("fault", extra={"fields": {"request": request.id}})
             await request.refuse(fault(request.id))
         finally:
+            self._held.give_back(request.received)
             self._note(request, time.perf_counter() - begun)
 
     async def _pass(self, request: Passing) -> None:
@@ -92,6 +95,7 @@ class Gate:
             )  # fmt: skip
         if request.length > self.settings.max_request_bytes:
             raise request.too_large()
+        self._held.check(request.length)
         await self.app(request.scope, request.receive, request.send)
 
     def _host_is_ours(self, request: Passing) -> bool:
@@ -148,13 +152,46 @@ class Gate:
         log.log(logging.DEBUG if quiet else logging.INFO, "request", extra={"fields": told})
 
 
+class Held:
+    """The bytes of all requests that are in memory, bounded.
+
+    Parameters
+    ----------
+    most : int
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.bytes = 0
+
+    def check(self, more: int) -> None:
+        """Refuse what would be too much."""
+        if self.bytes + more > self.most:
+            raise Busy(RETRY_HELD_S)
+
+    def take(self, number: int) -> None:
+        """Count bytes that came in."""
+        self.check(number)
+        self.bytes += number
+
+    def give_back(self, number: int) -> None:
+        """Count bytes that are not needed any more."""
+        self.bytes -= number
+
+
 class Passing:
     """One request on its way through: what is known of it, its bytes counted."""
 
     def __init__(
-        self, scope: Scope, receive: Receive, send: Send, settings: ServiceSettings
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        settings: ServiceSettings,
+        held: Held,
     ) -> None:
         self.scope = scope
+        self._held = held
         self._receive = receive
         self._send = send
         self._most = settings.max_request_bytes
@@ -199,9 +236,11 @@ class Passing:
             raise Refusal(
                 408, "too_slow", f"The request did not arrive within {self._seconds:g} s."
             ) from None
-        self.received += len(message.get("body", b""))
-        if self.received > self._most:
+        size = len(message.get("body", b""))
+        if self.received + size > self._most:
             raise self.too_large()
+        self._held.take(size)
+        self.received += size
         self._complete = not message.get("more_body", False)
         return message
 

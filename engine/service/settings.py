@@ -78,6 +78,12 @@ class ServiceSettings(BaseSettings):
     max_request_mb: float = Field(
         50, gt=0, le=1000, description="Largest request (MB); a larger one is refused with 413."
     )
+    max_held_mb: float = Field(
+        500,
+        gt=0,
+        description="Requests of all clients that are held at the same time (MB); what would be "
+        "over it is refused with 429.",
+    )
     max_text_chars: int = Field(
         1_000_000,
         ge=1000,
@@ -136,6 +142,11 @@ class ServiceSettings(BaseSettings):
     def max_request_bytes(self) -> int:
         """The largest request, in bytes."""
         return int(self.max_request_mb * MEGABYTE)
+
+    @property
+    def max_held_bytes(self) -> int:
+        """How much of all requests is held at the same time, in bytes."""
+        return int(self.max_held_mb * MEGABYTE)
 
     @property
     def is_loopback(self) -> bool:

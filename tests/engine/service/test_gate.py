@@ -14,7 +14,7 @@ from service_rig import InThread
 
 from engine.errors import DocumentError, UsageError
 from engine.service.client import Client
-from engine.service.errors import Refused, ServiceError
+from engine.service.errors import Refused, ServiceError, Unreachable
 from engine.service.keys import Keys
 from engine.service.logs import JsonLines
 from engine.service.server import check
@@ -87,6 +87,19 @@ def test_a_request_over_the_limit(locked):
     headers = {"Authorization": f"Bearer {locked.key}", "Content-Type": "application/json"}
     answer = requests.post(f"{locked.url}/v1/analyse", data=chunks(), headers=headers, timeout=10)
     assert answer.status_code == 413
+
+
+def test_all_requests_together_are_bounded(locked, monkeypatch):
+    """Many large requests at once do not fill the memory."""
+    held = locked.held
+    with monkeypatch.context() as patch:
+        patch.setattr(held, "bytes", held.most - 1000)
+        client = Client(locked.url, locked.key, retries=0)
+        assert client.releases()
+        with pytest.raises(Unreachable, match="no place free"):
+            client.analyse_file(b"x" * 3000, "big.txt")
+    assert client.analyse_file(b"It ran PowerShell. " * 100, "big.txt").release
+    assert held.bytes == 0
 
 
 def test_a_request_that_does_not_arrive(locked):

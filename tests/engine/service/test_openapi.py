@@ -140,6 +140,7 @@ def test_the_examples_in_it_work(running):
         (b"{}", 422, "exactly one of text, sentences and document"),
         (b'{"text": "a", "sentences": ["b"]}', 422, "exactly one"),
         (b'{"text": "a", "txet": "b"}', 422, "txet"),
+        (b'{"text": "a", "id": ' + b"[" * 9000 + b"]" * 9000 + b"}", 400, "recursion"),
         (b'{"text": ""}', 422, "is empty"),
         (b'{"text": "a b c.", "operating_point": "wild"}', 422, "balanced, precise, sensitive"),
         (b'{"text": "a", "threshold": 2}', 422, "threshold"),
