@@ -61,7 +61,7 @@ def reports(seed: int) -> Iterator[Report]:
     chance = random.Random(seed)  # noqa: S311 - the same reports every time
     kinds = [(kind, size) for kind, size, often in MIX for _ in range(often)]
     for number in itertools.count():
-        kind, size = kinds[number % len(kinds)]
+        kind, size = chance.choice(kinds)
         chosen = (chance.choice(known)[:-1] for _ in range(size))
         yield Report(kind, [f"{one} on host{seed}x{number}x{n}." for n, one in enumerate(chosen)])
 

@@ -33,10 +33,10 @@ CHECKS = [
     status_code_conformance,
 ]
 OPERATIONS = {
-    "POST /v1/analyse": 15,
-    "POST /v1/infer": 20,
+    "POST /v1/analyse": 12,
+    "POST /v1/infer": 15,
     "GET /v1/releases": 2,
-    "GET /v1/techniques/{id}": 20,
+    "GET /v1/techniques/{id}": 15,
     "GET /health": 2,
     "GET /ready": 2,
     "GET /metrics": 2,
@@ -106,7 +106,7 @@ def mutated(data: bytes) -> st.SearchStrategy[bytes]:
     ],
 )
 def test_damaged_files_are_read_or_refused(running, name, data):
-    @settings(max_examples=15, **QUIET)
+    @settings(max_examples=10, **QUIET)
     @given(content=mutated(data))
     def send(content):
         response = requests.post(

@@ -13,9 +13,12 @@ from pathlib import Path
 
 import pytest
 import requests
+from click.testing import CliRunner, Result
 from service_rig import InThread, serving
 
+from engine.commands.serve import serve
 from engine.documents import from_text
+from engine.errors import UsageError
 from engine.releases import ReleaseStore, open_default, write_release
 from engine.releases.manifest import ManifestDraft
 from engine.service.client import Client
@@ -132,7 +135,7 @@ def test_killed_under_load_and_started_again_nothing_is_lost(tmp_path):
         found: list[object] = []
         ask = threading.Thread(
             target=lambda: found.append(
-                Client(second.url, retries=0).analyse(from_text(TEXT * 300))
+                Client(second.url, retries=0).analyse(from_text(f"{TEXT} " * 60))
             )
         )
         ask.start()
@@ -176,38 +179,57 @@ def test_tls(tmp_path):
             old.wrap_socket(connection, server_hostname="127.0.0.1")
 
 
-def serve(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    import os
+@pytest.fixture
+def call(tmp_path, monkeypatch):
+    """Call ``ttpscribe serve``; what it raises is what the command line prints."""
+    monkeypatch.setenv("TTPSCRIBE_SERVICE_KEYS_FILE", str(tmp_path / "keys.json"))
 
-    return subprocess.run(
-        [Path(sys.executable).with_name("ttpscribe"), "serve", *arguments],
-        env={**os.environ, **environment}, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(serve, arguments, standalone_mode=False)
+
+    return run
 
 
-def test_the_command_says_what_is_wrong(tmp_path):
-    file = {"TTPSCRIBE_SERVICE_KEYS_FILE": str(tmp_path / "keys.json")}
-    done = serve("--host", "0.0.0.0", **file)  # noqa: S104
-    assert done.returncode == 2
-    assert "ttpscribe serve keys add NAME" in done.stderr
-    added = serve("keys", "add", "opencti", **file)
-    assert added.returncode == 0
-    assert added.stdout.startswith("ttps_")
-    listed = serve("keys", "list", **file)
-    assert "valid    opencti" in listed.stdout
-    assert added.stdout.strip() not in listed.stdout
-    assert serve("keys", "revoke", "opencti", **file).returncode == 0
-    assert "revoked  opencti" in serve("keys", "list", **file).stdout
-    wrong = serve(TTPSCRIBE_SERVICE_QUEUE="many", TTPSCRIBE_SERVICE_CORES="-1")
-    assert wrong.returncode == 2
-    assert "TTPSCRIBE_SERVICE_QUEUE" in wrong.stderr
-    assert "TTPSCRIBE_SERVICE_CORES" in wrong.stderr
-    half = serve(TTPSCRIBE_SERVICE_TLS_CERT="cert.pem")
-    assert (half.returncode, "TLS needs both" in half.stderr) == (2, True)
+def test_keys_are_made_listed_and_revoked(call):
+    key = call("keys", "add", "opencti", "--days", "30").stdout.strip()
+    assert key.startswith("ttps_")
+    listed = call("keys", "list").stdout
+    assert "valid    opencti" in listed
+    assert "until 20" in listed
+    assert key not in listed
+    assert "opencti-2" in str(call("keys", "add", "opencti").exception)
+    call("keys", "revoke", "opencti")
+    assert "revoked  opencti" in call("keys", "list").stdout
+
+
+def test_what_would_not_work_or_let_anybody_in_does_not_start(call, monkeypatch):
+    error = call("--host", "0.0.0.0").exception  # noqa: S104
+    assert isinstance(error, UsageError)
+    assert "ttpscribe serve keys add NAME" in str(error)
+    monkeypatch.setenv("TTPSCRIBE_SERVICE_TLS_CERT", "cert.pem")
+    assert "TLS needs both" in str(call().exception)
+    monkeypatch.setenv("TTPSCRIBE_SERVICE_QUEUE", "many")
+    monkeypatch.setenv("TTPSCRIBE_SERVICE_CORES", "-1")
+    error = call().exception
+    assert isinstance(error, UsageError)
+    assert "TTPSCRIBE_SERVICE_QUEUE" in str(error)
+    assert "TTPSCRIBE_SERVICE_CORES" in str(error)
+
+
+def test_without_the_extra_it_says_what_to_install(call, monkeypatch):
+    monkeypatch.delitem(sys.modules, "engine.service.server", raising=False)
+    monkeypatch.setitem(sys.modules, "uvicorn", None)  # as where it is not installed
+    error = call().exception
+    assert isinstance(error, ServiceError)
+    assert "pip install 'ttpscribe[service]'" in str(error)
 
 
 def test_a_port_that_is_taken(running):
-    done = serve("--port", running.url.rsplit(":", 1)[1])
+    port = running.url.rsplit(":", 1)[1]
+    done = subprocess.run(
+        [Path(sys.executable).with_name("ttpscribe"), "serve", "--port", port],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
     assert done.returncode == ServiceError.exit_code
     assert "Choose another address or port" in done.stderr
     assert "Traceback" not in done.stderr
