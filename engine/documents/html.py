@@ -104,7 +104,7 @@ def _decode(data: bytes) -> tuple[str, str | None]:
     if declared and not data.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")):
         try:
             return data.decode(declared[1].decode("ascii")), None
-        except (LookupError, UnicodeDecodeError):
+        except (LookupError, UnicodeError):
             pass  # the page is wrong about itself, as many are: look at the bytes
     return decode(data)
 
