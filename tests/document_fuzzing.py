@@ -242,22 +242,33 @@ def _grown_html(draw: st.DrawFn) -> bytes:
     return f"<html><meta charset={charset}>{body}".encode("utf-8", "replace")
 
 
+_WORD_PARTS = (
+    "p r t tbl tr tc tcPr sdt sdtContent ins pPr numPr hyperlink fldSimple instrText txbxContent pict tab br"
+    " footnoteReference rPr vanish del"
+).split()  # fmt: skip
+_WORD_VALUES = ["", " w:val='x'", " w:id='2'", " w:val='-1'", " r:id='r1'", " w:type='page'"]
+
+
 @st.composite
 def _grown_docx(draw: st.DrawFn) -> bytes:
-    parts = ["p", "r", "t", "tbl", "tr", "tc", "tcPr", "sdt", "sdtContent", "ins", "pPr", "numPr", "hyperlink",
-        "fldSimple", "instrText", "txbxContent", "tab", "br", "footnoteReference", "rPr", "sz", "gridSpan", "vMerge", "del"]  # fmt: skip
-    values = ["", " w:val='x'", " w:id='2'", " w:val='-1'", " w:val='\u00b2'", " r:id='r1'", " w:instr='HYPERLINK \"x\"'"]
+    number = st.sampled_from(["1", "24", "99", "-2", "x", "", "\u00b2", "9" * 30])
+    words = _CHUNKS.map(lambda chunk: re.sub(r"[<>&\x00-\x1f]", "", chunk))
+    sized = '<w:p><w:r><w:rPr><w:sz w:val="{}"/></w:rPr><w:t>{}</w:t></w:r></w:p>'.format
+    cell = (
+        '<w:tc><w:tcPr><w:gridSpan w:val="{}"/><w:tcBorders><w:bottom w:val="single"/></w:tcBorders>'
+        "</w:tcPr>{}</w:tc>"
+    ).format
+    leaf = words | words.map(paragraph) | st.builds(sized, number, words)
+    leaf |= st.builds(cell, number, words.map(paragraph))
 
     def grow(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         held = st.lists(inner, max_size=4).map("".join)
-        return st.builds(
-            "<w:{0}{1}>{2}</w:{0}>".format, st.sampled_from(parts), st.sampled_from(values), held
-        )
+        tag = st.sampled_from(_WORD_PARTS)
+        return st.builds("<w:{0}{1}>{2}</w:{0}>".format, tag, st.sampled_from(_WORD_VALUES), held)
 
-    leaf = _CHUNKS.map(lambda chunk: re.sub(r"[<>&\x00-\x1f]", "", chunk))
     body = "".join(draw(st.lists(st.recursive(leaf, grow, max_leaves=25), max_size=8)))
-    for part in draw(st.lists(st.sampled_from(parts), max_size=2)):
-        depth = draw(st.sampled_from((1, 300, 3_000)))
+    for part in draw(st.lists(st.sampled_from(_WORD_PARTS), max_size=2)):
+        depth = draw(st.sampled_from((1, 1, 200, 900)))
         body = f"<w:{part}>" * depth + body + f"</w:{part}>" * depth
     return make_docx(body)
 

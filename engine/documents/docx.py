@@ -58,7 +58,13 @@ def parse(data: bytes, limits: Limits) -> Parsed:
         raise _damaged(error) from error
     with archive:
         _check(archive, limits)
-        blocks = list(_Reader(archive, limits).blocks())
+        try:
+            blocks = list(_Reader(archive, limits).blocks())
+        except RecursionError as error:
+            raise DocumentError(
+                "The DOCX file nests its parts deeper than any word processor does; copy its text "
+                "to a new document."
+            ) from error
     if not any(block.text for block in blocks):
         raise DocumentError(
             "The DOCX file holds no text; if it holds scanned pages, run OCR over them first."
@@ -291,4 +297,4 @@ def _size(run: Any) -> int:
     """Font size of a run in half points; 0 where only its style knows."""
     size = run.find(f"{_W}rPr/{_W}sz")
     value = size.get(f"{_W}val") if size is not None else None
-    return int(value) if value and value.isdigit() and len(value) < 5 else 0
+    return int(value) if value and value.isdecimal() and len(value) < 5 else 0
