@@ -11,8 +11,10 @@ something is made as small as it can be, written to the folder, and named with w
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import time
+import traceback
 from collections import Counter
 from pathlib import Path
 
@@ -57,9 +59,9 @@ class Drawn:
 
         try:
             fuzz()
-        except AssertionError as error:
+        except AssertionError:
             self.counts["broken"] += 1
-            return str(error)
+            return traceback.format_exc(limit=-3)
         return None
 
 
@@ -81,8 +83,8 @@ def main() -> int:
     while time.monotonic() < until:
         for one in drawn:
             broke = one.draw(number)
-            # The same fault again and again is one fault: its last line and place tell.
-            if broke and (key := "".join(broke.splitlines()[:1] + broke.splitlines()[-2:])) not in found:
+            # The same fault again and again is one fault: what was raised, and where, tells.
+            if broke and (key := re.sub(r"\d+", "", "".join(broke.splitlines()[-2:]))) not in found:
                 found.add(key)
                 options.output.mkdir(parents=True, exist_ok=True)
                 path = options.output / f"{len(found)}.{one.suffix}"
