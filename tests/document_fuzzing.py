@@ -13,6 +13,7 @@ import io
 import re
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from encodings.aliases import aliases
 from functools import cache
 from pathlib import Path
@@ -26,7 +27,7 @@ from engine.types import Document
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 # What a parser may need for files of some kilobytes is far below what it is allowed for real ones.
-LIMITS = Limits(timeout_s=10, memory_mb=1_024, max_unpacked_bytes=5_000_000)
+LIMITS = Limits(timeout_s=60, memory_mb=1_024, max_unpacked_bytes=5_000_000)
 KINDS = frozenset(("prose", "heading", "list_item", "table_row", "code"))
 # How the pool words what a parser did not foresee: every one of them is a fault of ours.
 FAULTS = re.compile(r"cannot be read \(|break down|takes? longer|took longer|more than \d+ MB of mem")
@@ -299,4 +300,4 @@ def files(draw: st.DrawFn, suffix: str) -> File:
     # The name lies now and then, and a limit may fall anywhere.
     name = draw(st.sampled_from([f"x.{suffix}"] * 8 + ["x", "x.txt", "x.html", "x.md"]))
     chars = draw(st.sampled_from([LIMITS.max_text_chars] * 4 + [1, 7, 60]))
-    return data, name, Limits(LIMITS.max_bytes, chars, 3, 5_000_000, 10, 1_024)
+    return data, name, replace(LIMITS, max_text_chars=chars, max_pages=3)

@@ -171,7 +171,7 @@ function press(event) {
 }
 
 for (const control of ["least", "words", "tactic", "explicit", "suggestions"]) {
-  $(control).addEventListener("input", apply);
+  for (const event of ["input", "change"]) $(control).addEventListener(event, apply);
 }
 $("reset").addEventListener("click", reset);
 $("filters").addEventListener("submit", (event) => event.preventDefault());
