@@ -32,8 +32,10 @@ export function fillLists(view) {
 const words = (one) => `${one.technique} ${one.name}`.toLowerCase();
 
 function entry(one) {
-  const tags = [one.explicit ? "named in the text" : null, one.note || null]
-    .filter(Boolean).map((tag) => element("span", { class: "tag" }, tag));
+  const tags = [
+    one.explicit ? element("span", { class: "tag" }, "named in the text") : null,
+    one.note ? element("span", { class: "tag note" }, one.note) : null,
+  ];
   return element("li", {
     class: `entry ${one.kind}`, id: `f${one.number}`, "data-n": one.number,
     "data-p": one.probability, "data-a": one.tactics, "data-kind": one.kind,
