@@ -39,9 +39,7 @@ def allowed(licence: str) -> bool:
     """
     return any(
         all(ALLOWED.fullmatch(part.strip()) for part in both)
-        for both in (
-            re.split(r" AND |[;,]", choice) for choice in re.split(r"\s+OR\s+", licence)
-        )
+        for both in (re.split(r" AND |[;,]", choice) for choice in re.split(r"\s+OR\s+", licence))
     )
 
 
@@ -50,7 +48,9 @@ def main() -> int:
     try:
         names = shipped(*extras())
     except PackageNotFoundError as error:
-        sys.stderr.write(f"{error.name} is not installed, so its licence cannot be read: make install\n")
+        sys.stderr.write(
+            f"{error.name} is not installed, so its licence cannot be read: make install\n"
+        )
         return 2
     tool = Path(sys.executable).with_name("pip-licenses")
     listed = json.loads(

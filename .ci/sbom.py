@@ -25,7 +25,7 @@ def main(output: Path, chosen: list[str], *, check: bool) -> None:
         *("--validate" if check else "--no-validate", "--mc-type", "application"),
         *("--pyproject", PROJECT / "pyproject.toml", "--output-file", "-", sys.executable),
     ]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # noqa: S603
+    done = subprocess.run(command, check=True, capture_output=True)  # noqa: S603
     bill = json.loads(done.stdout)
     names = shipped(*(chosen or extras()))
     root = bill["metadata"]["component"]["bom-ref"]

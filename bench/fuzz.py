@@ -69,7 +69,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--format", choices=SUFFIXES, action="append")
-    parser.add_argument("--seed", type=int, default=0, help="where to start; the same draws the same")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="where to start; the same draws the same"
+    )
     parser.add_argument("--output", type=Path, default=Path("fuzz-found"))
     parser.add_argument("--read", type=Path, help="only read this file, as the fuzz does")
     options = parser.parse_args()

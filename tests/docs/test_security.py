@@ -24,7 +24,9 @@ def test_every_test_that_the_page_names_exists(project):
 def test_every_threat_has_a_test_or_says_why_not(project):
     text = (project / "docs" / "security.md").read_text(encoding="utf-8")
     rows = [line for line in text.splitlines() if line.startswith("| ") and line.count(" | ") >= 2]
-    without = [row for row in rows if "::" not in row and not row.startswith(("| threat", "| where"))]
+    without = [
+        row for row in rows if "::" not in row and not row.startswith(("| threat", "| where"))
+    ]
     # The one that needs the network.
     assert [row.split(" | ")[0] for row in without] == ["| a known hole in a dependency"]
 

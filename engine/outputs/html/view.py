@@ -1,4 +1,4 @@
-"""What the annotated page shows, as JSON: for pages that build it themselves, as the service's does.
+"""What the annotated page shows, as JSON: for pages that build it themselves, like the service's.
 
 Values are as the annotated HTML has them before they become markup: text is text, and whoever
 shows it must insert it as such. Of the text's blocks, what is at its default is left out.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 
 from fastapi import APIRouter
 from starlette.exceptions import HTTPException
@@ -74,5 +75,5 @@ def asset(name: str) -> bytes:
     return _folder().joinpath(name).read_bytes()
 
 
-def _folder():  # type: ignore[no-untyped-def]
+def _folder() -> Traversable:
     return files("engine.service.page") / "assets"

@@ -53,7 +53,11 @@ def test_evidence_leads_from_the_text_to_the_list_and_back(context):
 def test_the_view_holds_what_the_page_tells(context):
     view = json.loads(write(samples.analysis(), context))
 
-    assert (view["title"], view["pages"], view["release"]) == ("report.pdf", 3, samples.analysis().release)
+    assert (view["title"], view["pages"], view["release"]) == (
+        "report.pdf",
+        3,
+        samples.analysis().release,
+    )
     assert {tactic["id"] for tactic in view["tactics"]} >= {"TA0002"}
 
 

@@ -183,7 +183,7 @@ def share(percents: list[str]) -> list[int]:
     return [int(percent.rstrip("%")) for percent in percents]
 
 
-# --- reading ----------------------------------------------------------------------------------------
+# --- reading -----------------------------------------------------------------------------------
 
 
 def test_release_and_health_are_shown_at_a_glance(page):
@@ -294,17 +294,23 @@ def test_exports_are_files_that_hold_everything(fresh):
     assert "whatever the filter shows" in fresh["exported"].text
 
 
-# --- how it looks ------------------------------------------------------------------------------------
+# --- how it looks ------------------------------------------------------------------------------
 
 # Contrast by WCAG 2.1 of each text against all backgrounds under it.
 CONTRAST = """
-  const channel = (c) => { c /= 255; return c <= .03928 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4; };
+  const channel = (c) => (c / 255 <= .03928 ? c / 3294.6 : ((c / 255 + .055) / 1.055) ** 2.4);
   const light = ([r, g, b]) => .2126 * channel(r) + .7152 * channel(g) + .0722 * channel(b);
-  const read = (text) => { const n = text.match(/[\\d.]+/g).map(Number); return [n.slice(0, 3), n[3] ?? 1]; };
+  const read = (text) => {
+    const n = text.match(/[\\d.]+/g).map(Number);
+    return [n.slice(0, 3), n[3] ?? 1];
+  };
   const under = (node) => {
     const layers = [];
-    for (let at = node; at; at = at.parentElement) layers.push(read(getComputedStyle(at).backgroundColor));
-    return layers.reverse().reduce((low, [top, a]) => low.map((c, i) => c * (1 - a) + top[i] * a), [255, 255, 255]);
+    for (let at = node; at; at = at.parentElement) {
+      layers.push(read(getComputedStyle(at).backgroundColor));
+    }
+    const over = (low, [top, a]) => low.map((c, i) => c * (1 - a) + top[i] * a);
+    return layers.reverse().reduce(over, [255, 255, 255]);
   };
   return arguments[0].map((selector) => {
     const node = document.querySelector(selector);
@@ -352,7 +358,7 @@ def test_it_is_legible_on_a_desk_and_a_phone_in_light_and_dark(fresh, width, hei
         fresh.device(1400, 1000, dark=False)
 
 
-# --- keyboard ----------------------------------------------------------------------------------------
+# --- keyboard ----------------------------------------------------------------------------------
 
 
 def test_the_keyboard_is_enough(page):
@@ -374,7 +380,11 @@ def test_the_keyboard_is_enough(page):
 
     assert page["title"].text == "Pasted text"
     assert page.focus == "title"
-    assert page["spoken"].get_attribute("textContent").startswith(f"{len(page.seen('#findings .entry'))} f")
+    assert (
+        page["spoken"]
+        .get_attribute("textContent")
+        .startswith(f"{len(page.seen('#findings .entry'))} f")
+    )
     page.tab_to("least")
     page.press(Keys.END)
     assert page.seen(".entry .id") == []
@@ -412,7 +422,7 @@ def test_every_control_has_a_name(page):
     assert page.driver.execute_script(script) == []
 
 
-# --- hostile reports -----------------------------------------------------------------------------
+# --- hostile reports ---------------------------------------------------------------------------
 
 ATTACK = "<img src=x onerror='window.hacked=1'><script>window.hacked=2</script>"
 SHOWN = ATTACK.replace("<", "&lt;")
@@ -438,20 +448,30 @@ def test_the_text_of_a_report_never_becomes_markup(page):
     for details in page.all(".entry summary"):
         details.click()
     assert any(ATTACK[:30] in quote for quote in page.seen(".jump"))
-    for selector in ("img", "#main script", "[onerror]", "[onmouseover]", "iframe", "a[href^=java]"):
+    for selector in (
+        "img",
+        "#main script",
+        "[onerror]",
+        "[onmouseover]",
+        "iframe",
+        "a[href^=java]",
+    ):
         assert page.all(selector) == [], selector
     assert page.driver.execute_script("return window.hacked") is None
 
 
 def test_the_browser_refuses_markup_from_strings_even_if_a_script_tried(page):
-    for attempt in ("document.body.innerHTML = '<b>x</b>'", "new DOMParser().parseFromString('x', 'text/html')"):
+    for attempt in (
+        "document.body.innerHTML = '<b>x</b>'",
+        "new DOMParser().parseFromString('x', 'text/html')",
+    ):
         script = f"try {{ {attempt}; return 'let through'; }} catch (e) {{ return e.name; }}"
         assert page.driver.execute_script(script) == "TypeError"
     # The browser says so in its log, as it should; the next test must not find it there.
     assert any("TrustedHTML" in entry["message"] for entry in page.driver.get_log("browser"))
 
 
-# --- what can go wrong ---------------------------------------------------------------------------------
+# --- what can go wrong -------------------------------------------------------------------------
 
 
 def test_nothing_to_read_and_what_cannot_be_read(page):
@@ -517,7 +537,8 @@ def test_a_service_that_is_away_is_told(page):
         assert page["text"].get_attribute("value") == REPORT, "nothing that was pasted is lost"
     finally:
         page.driver.execute_cdp_cmd(
-            "Network.emulateNetworkConditions", offline | {"offline": False, "downloadThroughput": -1, "uploadThroughput": -1}
+            "Network.emulateNetworkConditions",
+            offline | {"offline": False, "downloadThroughput": -1, "uploadThroughput": -1},
         )
 
 
@@ -538,7 +559,9 @@ def test_a_key_is_asked_for_and_kept_in_memory_alone(page, service):
         page.wait(lambda: page["key-open"].text == "API key set")
         page.analysed()
         assert "T1566.001" in page.seen("#findings .id")
-        stored = "return [localStorage.length, sessionStorage.length, document.cookie, location.href]"
+        stored = (
+            "return [localStorage.length, sessionStorage.length, document.cookie, location.href]"
+        )
         assert page.driver.execute_script(stored) == [0, 0, "", f"{service.url}/"]
         assert key not in page.driver.page_source
 
