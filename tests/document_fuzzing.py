@@ -31,7 +31,7 @@ LIMITS = Limits(timeout_s=60, memory_mb=1_024, max_unpacked_bytes=5_000_000)
 KINDS = frozenset(("prose", "heading", "list_item", "table_row", "code"))
 # How the pool words what a parser did not foresee: every one of them is a fault of ours.
 FAULTS = re.compile(
-    r"cannot be read \(|break down|takes? longer|took longer|more than \d+ MB of mem"
+    r"cannot be read \(|break down|took longer|more than \d+ MB of mem|makes no sense"
 )
 
 File = tuple[bytes, str, Limits]
