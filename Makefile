@@ -9,7 +9,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 EXTRAS := dev,misp,opencti,ray,service,train
 REPORT := examples/copper-lantern.pdf
 
-.PHONY: help install demo test lint bench packages report readme constraints clean
+.PHONY: help install demo test lint bench packages report readme constraints audit licences sbom \
+	clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +47,17 @@ readme: .venv/.installed ## Put a real run of the example into README.md, after 
 constraints: .venv/.installed ## Pin the newest versions that fit together
 	$(BIN)/python .ci/constraints.py > .venv/constraints.tmp
 	mv .venv/constraints.tmp constraints.txt
+
+audit: install ## Ask the advisory database about every pinned version (needs the network)
+	$(BIN)/pip-audit --strict --disable-pip --no-deps --progress-spinner off \
+		--requirement constraints.txt
+
+licences: install ## Check the licence of everything that ships
+	$(BIN)/python .ci/licences.py
+
+sbom: install ## Write the bill of materials of what ships (CycloneDX) to dist/sbom.json
+	mkdir -p dist
+	$(BIN)/python .ci/sbom.py dist/sbom.json
 
 clean: ## Remove the environment and everything made
 	rm -rf .venv .venv-misp demo-output build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \

@@ -6,8 +6,11 @@ Read from the zip container directly, with a bound on what it may unpack to.
 from __future__ import annotations
 
 import io
+import lzma
 import re
+import struct
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -27,6 +30,17 @@ _STRICT = b"http://purl.oclc.org/ooxml/wordprocessingml/main"
 _STRICT_R = b"http://purl.oclc.org/ooxml/officeDocument/relationships"
 _MAX_ENTRIES = 10_000
 _MAX_CELL_CHARS = 1_500
+# All that zipfile and what unpacks for it raise over bytes that are no zip archive's.
+_DAMAGE = (
+    EOFError,
+    NotImplementedError,
+    OSError,
+    ValueError,
+    lzma.LZMAError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 _FIELD_LINK = re.compile(r'HYPERLINK\s+"([^"]+)"')
 _OTHERS = {
     "xl/": "an Excel workbook; save the sheet as text or PDF",
@@ -39,24 +53,30 @@ _OTHERS = {
 def parse(data: bytes, limits: Limits) -> Parsed:
     """Read a Word document."""
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            _check(archive, limits)
-            reader = _Reader(archive, limits)
-            blocks = list(reader.blocks())
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, etree.XMLSyntaxError) as error:
-        raise DocumentError(
-            f"The DOCX file is damaged ({error}); open it in a word processor and save it anew."
-        ) from error
-    except RuntimeError as error:  # what zipfile raises for an encrypted entry
-        raise DocumentError(
-            "The DOCX file is encrypted; save a copy without a password."
-        ) from error
+        archive = zipfile.ZipFile(io.BytesIO(data))
+    except _DAMAGE as error:
+        raise _damaged(error) from error
+    with archive:
+        _check(archive, limits)
+        try:
+            blocks = list(_Reader(archive, limits).blocks())
+        except RecursionError as error:
+            raise DocumentError(
+                "The DOCX file nests its parts deeper than any word processor does; copy its text "
+                "to a new document."
+            ) from error
     if not any(block.text for block in blocks):
         raise DocumentError(
             "The DOCX file holds no text; if it holds scanned pages, run OCR over them first."
         )
     promote_headings(blocks)
     return assemble(blocks, max_chars=limits.max_text_chars)
+
+
+def _damaged(error: Exception) -> DocumentError:
+    return DocumentError(
+        f"The DOCX file is damaged ({error}); open it in a word processor and save it anew."
+    )
 
 
 def _check(archive: zipfile.ZipFile, limits: Limits) -> None:
@@ -109,6 +129,14 @@ class _Reader:
                 data = file.read(self.left + 1)
         except KeyError:
             return None
+        except NotImplementedError as error:  # a RuntimeError too, but of another method
+            raise _damaged(error) from error
+        except RuntimeError as error:  # what zipfile raises for an encrypted entry
+            raise DocumentError(
+                "The DOCX file is encrypted; save a copy without a password."
+            ) from error
+        except _DAMAGE as error:
+            raise _damaged(error) from error
         self.left -= len(data)
         if self.left < 0:
             raise DocumentError("The DOCX file unpacks to more than max_unpacked_bytes allows.")
@@ -116,7 +144,10 @@ class _Reader:
         parser = etree.XMLParser(
             resolve_entities=False, no_network=True, load_dtd=False, huge_tree=True
         )
-        return etree.fromstring(data, parser)
+        try:
+            return etree.fromstring(data, parser)
+        except etree.XMLSyntaxError as error:
+            raise _damaged(error) from error
 
     def _targets(self, name: str) -> dict[str, str]:
         relations = self._part(name)
@@ -266,4 +297,4 @@ def _size(run: Any) -> int:
     """Font size of a run in half points; 0 where only its style knows."""
     size = run.find(f"{_W}rPr/{_W}sz")
     value = size.get(f"{_W}val") if size is not None else None
-    return int(value) if value and value.isdigit() and len(value) < 5 else 0
+    return int(value) if value and value.isdecimal() and len(value) < 5 else 0

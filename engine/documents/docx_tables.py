@@ -62,7 +62,7 @@ def _cells(row: list[Any]) -> list[_Cell]:
     for element in row:
         span = element.find(f"{_W}tcPr/{_W}gridSpan")
         value = span.get(f"{_W}val") if span is not None else "1"
-        width = int(value) if value and value.isdigit() and len(value) < 4 else 1
+        width = int(value) if value and value.isdecimal() and len(value) < 4 else 1
         merge = element.find(f"{_W}tcPr/{_W}vMerge")
         continues = merge is not None and merge.get(f"{_W}val") in (None, "continue")
         cells.append(

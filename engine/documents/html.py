@@ -101,10 +101,13 @@ def read_html(text: str, *, whole: bool = False, warnings: list[str] | None = No
 
 def _decode(data: bytes) -> tuple[str, str | None]:
     declared = _META.search(data[:4096])
-    if declared and not data.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")):
+    marked = data.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf"))
+    # Whoever reads the declaration as ASCII knows that these are not true.
+    wide = declared and declared[1].lower().startswith((b"utf-16", b"utf-32", b"utf_16", b"utf_32"))
+    if declared and not marked and not wide:
         try:
             return data.decode(declared[1].decode("ascii")), None
-        except (LookupError, UnicodeDecodeError):
+        except (LookupError, UnicodeError):
             pass  # the page is wrong about itself, as many are: look at the bytes
     return decode(data)
 
@@ -270,7 +273,7 @@ class _Walker:
 
 
 def _number(text: str | None) -> int:
-    return int(text) if text and text.isdigit() and len(text) < 6 else 1
+    return int(text) if text and text.isdecimal() and len(text) < 6 else 1
 
 
 def _holds_data(table: Any) -> bool:

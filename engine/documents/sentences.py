@@ -176,7 +176,10 @@ def _add(spans: list[tuple[int, int]], text: str, begin: int, end: int) -> None:
         space = max(text.rfind(" ", begin + 1, cut + 1), text.rfind("\t", begin + 1, cut + 1))
         if space > begin + MAX_SENTENCE_CHARS // 2:
             cut = space
-        spans.append((begin, cut))
+        stop = cut
+        while text[stop - 1].isspace():
+            stop -= 1
+        spans.append((begin, stop))
         begin = cut
         while text[begin].isspace():
             begin += 1

@@ -2,7 +2,7 @@
 
 >>> from engine.outputs import OUTPUTS
 >>> sorted(OUTPUTS)
-['csv', 'html', 'json', 'jsonl', 'navigator', 'stix', 'table']
+['csv', 'html', 'json', 'jsonl', 'navigator', 'stix', 'table', 'view']
 """
 
 from engine.outputs.base import Context, Output, Threat

@@ -27,6 +27,7 @@ _ALL = (
         "navigator", "engine.outputs.navigator", ".navigator.json", "application/json", joins=False
     ),
     Output("html", "engine.outputs.html", ".html", "text/html", joins=False),
+    Output("view", "engine.outputs.html.view", ".view.json", "application/json", joins=False),
 )
 
 OUTPUTS: Mapping[str, Output] = MappingProxyType({output.name: output for output in _ALL})

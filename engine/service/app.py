@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from engine import __version__
 from engine.errors import DocumentError, KnowledgeError, ReleaseError, TtpscribeError, UsageError
-from engine.service import analyse, catalogue, health
+from engine.service import analyse, catalogue, health, page
 from engine.service.errors import Refusal
 from engine.service.gate import Gate, fault
 from engine.service.schemas import error
@@ -66,6 +66,7 @@ def build(service: Service) -> FastAPI:
     app.include_router(analyse.router)
     app.include_router(catalogue.router)
     app.include_router(health.router)
+    app.include_router(page.router)
     return app
 
 

@@ -13,7 +13,7 @@ Weight = Annotated[float, Field(gt=0, le=1)]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Offset = Annotated[int, Field(ge=0, le=2**31)]
 Include = Literal["text", "exact"]
-OutputName = Literal["csv", "html", "jsonl", "navigator", "stix"]
+OutputName = Literal["csv", "html", "jsonl", "navigator", "stix", "view"]
 MOST_INFERENCES = 100
 MOST_IDS = 2_000
 

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from engine.documents import read_bytes, read_path
+from engine.errors import DocumentError
 from engine.types import Document
 
 
@@ -226,3 +227,35 @@ def test_docx_headings_without_a_style_are_told_by_their_size(files: SimpleNames
 
     body = sized("Key Findings", 28) + sized("The actor left. It came back.", 20)
     assert read(files.docx(body), "x.docx")[0] == ("heading", "Key Findings")
+
+
+def test_a_docx_damaged_anywhere_is_said_to_be_damaged(files: SimpleNamespace) -> None:
+    whole = files.docx(files.paragraph("The actor ran PowerShell. ") * 40)
+    said = set()
+    for at in range(0, len(whole), 7):
+        try:
+            read_bytes(whole[:at] + b"\xff\xff" + whole[at + 2 :], "x.docx")
+        except DocumentError as error:
+            said.add(str(error))
+    assert any("damaged" in each for each in said)
+    assert [each for each in said if "cannot be read (" in each] == [], "what nobody foresaw"
+
+
+def test_a_docx_that_nests_without_end_is_refused(files: SimpleNamespace) -> None:
+    deep = "<w:ins>" * 1_200 + files.paragraph("text") + "</w:ins>" * 1_200
+    with pytest.raises(DocumentError, match="nests"):
+        read_bytes(files.docx(deep), "x.docx")
+
+
+def test_numbers_that_are_none_are_passed_over(files: SimpleNamespace) -> None:
+    run = '<w:p><w:r><w:rPr><w:sz w:val="\u00b2"/></w:rPr><w:t>It ran.</w:t></w:r></w:p>'
+
+    assert read_bytes(files.docx(run), "x.docx").text == "It ran."
+    assert "1. It ran." in read_bytes("<ol start=\u00b2><li>It ran.".encode(), "x.html").text
+
+
+def test_a_page_that_names_a_codec_of_no_text_is_read() -> None:
+    for charset in ("punycode", "idna", "undefined", "hex", "utf-16", "utf-32"):
+        page = f"<html><meta charset={charset}><p>The actor's caf\u00e9 ran it.</p>".encode()
+        for padded in (page, page + b" ", page + b"  ", page + b"   "):
+            assert "caf\u00e9 ran it." in read_bytes(padded, "x.html").text, charset

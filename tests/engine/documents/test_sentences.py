@@ -139,3 +139,11 @@ def test_agrees_with_the_training_data() -> None:
                 theirs + len(expected),
             )
     assert 2 * both / (ours + theirs) > 0.97
+
+
+def test_a_cut_leaves_no_white_space_at_the_ends() -> None:
+    long = "word" + " \u00a0" * MAX_SENTENCE_CHARS + "end"
+    for text in (long, "a" * (MAX_SENTENCE_CHARS - 3) + "    b c" * 400):
+        for sentence in split_sentences(text):
+            assert sentence.text == sentence.text.strip()
+            assert sentence.text == text[sentence.start : sentence.end]

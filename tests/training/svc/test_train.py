@@ -15,6 +15,7 @@ from engine.recognizers.svc import SvcRecognizer
 from training.evaluation import mean_average_precision, micro
 from training.labels import LabelSet
 from training.svc import SvcSettings, SvcTraining, train_svc
+from training.svc.train import _fit_tfidf
 
 SMALL = SvcSettings(words=2000, characters=2000, min_count=1, min_examples=4, min_documents=3)
 
@@ -127,3 +128,16 @@ def test_too_few_examples_are_an_error(small_labels: LabelSet, knowledge: Knowle
     few = LabelSet(small_labels.examples[:3], ())
     with pytest.raises(TrainingDataError, match="8 examples or more"):
         train_svc(few, knowledge)
+
+
+def test_words_of_few_texts_do_not_get_into_a_release(tmp_path: Path) -> None:
+    """A name that one confidential report mentions must not be read back out of a model."""
+    settings = SvcSettings()
+    texts = [f"The group ran an encoded powershell command on day {n}." for n in range(20)]
+    for n in range(settings.min_count):
+        texts[n] += " It hit Norrvik." if n == 0 else " It hit Norrvik and Brackwater."
+    _fit_tfidf(texts, settings).save(tmp_path)
+    vocabulary = (tmp_path / "vocabulary.json").read_text(encoding="utf-8").lower()
+
+    assert "brackwater" not in vocabulary
+    assert "norrvik" in vocabulary, "the count is what keeps it out"
