@@ -20,8 +20,8 @@ from engine.outputs import OUTPUTS, Context
 from engine.outputs.base import BY_NAME
 from engine.service.answers import AnalyseAnswer
 from engine.service.errors import Refusal
-from engine.service.gate import Passing
 from engine.service.openapi import analyse_body, refusals
+from engine.service.passing import Passing
 from engine.service.schemas import AnalyseRequest, Options
 from engine.service.service import Service, of
 from engine.service.wire import read_document, write_analysis

@@ -16,7 +16,8 @@ from engine import __version__
 from engine.errors import DocumentError, KnowledgeError, ReleaseError, TtpscribeError, UsageError
 from engine.service import analyse, catalogue, health, page
 from engine.service.errors import Refusal
-from engine.service.gate import Gate, fault
+from engine.service.gate import Gate
+from engine.service.passing import fault
 from engine.service.schemas import error
 from engine.service.service import Service
 from engine.service.settings import ServiceSettings

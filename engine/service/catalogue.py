@@ -13,8 +13,8 @@ from engine.outputs.evidence import url
 from engine.outputs.record import finite, inference_record, number
 from engine.service.analyse import parse
 from engine.service.answers import InferAnswer, ReleasesAnswer, TechniqueAnswer
-from engine.service.gate import Passing
 from engine.service.openapi import infer_body, refusals
+from engine.service.passing import Passing
 from engine.service.schemas import InferRequest
 from engine.service.service import of
 

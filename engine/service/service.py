@@ -16,9 +16,9 @@ from engine.documents import Limits
 from engine.service.encoder import Cores, SharedEncoder, share
 from engine.service.engines import Engines
 from engine.service.errors import Refusal
-from engine.service.gate import Passing
 from engine.service.keys import Keys
 from engine.service.metrics import Metrics
+from engine.service.passing import Passing
 from engine.service.queue import Queue
 from engine.service.settings import MEGABYTE, ServiceSettings
 
