@@ -54,7 +54,7 @@ class InThread:
 
     def __exit__(self, *_: object) -> None:
         self._server.should_exit = True
-        self._thread.join(30)
+        self._thread.join(60)
         assert not self._thread.is_alive(), "the service does not end"
 
 
@@ -72,7 +72,7 @@ class Process:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
-    def wait_for(self, event: str, seconds: float = 60) -> dict[str, Any]:
+    def wait_for(self, event: str, seconds: float = 180) -> dict[str, Any]:
         """Wait for a line of the log."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:

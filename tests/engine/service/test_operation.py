@@ -54,7 +54,7 @@ class Load:
             thread.start()
 
     def wait_for(self, condition) -> None:
-        end = time.monotonic() + 60
+        end = time.monotonic() + 120
         while not condition(self.answers) and not self.errors:
             assert time.monotonic() < end, self.answers
             time.sleep(0.01)
