@@ -24,7 +24,7 @@ def test_hostile_files_are_read_or_refused(suffix: str) -> None:
     read = refused = 0
 
     @settings(
-        max_examples=100,
+        max_examples=150,
         deadline=None,
         derandomize=True,
         database=None,
