@@ -222,6 +222,7 @@ function showError(refusal) {
   $("error-title").textContent = refusal.title;
   $("error-text").textContent = refusal.message;
   $("error").hidden = false;
+  $("error").scrollIntoView({ block: "nearest" });
   const again = $("again");
   again.hidden = refusal.wait === null && refusal.status !== 0 && refusal.status < 500;
   if (refusal.status === 0 && refusal.title !== "The service does not answer") again.hidden = true;
