@@ -103,7 +103,8 @@ def _server(url: str) -> Check:
 
 
 def _instance(settings: Settings) -> Iterator[Check]:
-    from misp_module.instance import InstanceError, connect, is_set
+    from misp_module.asking import InstanceError
+    from misp_module.instance import connect, is_set
 
     if not is_set(settings):
         yield Check(
@@ -123,6 +124,13 @@ def _instance(settings: Settings) -> Iterator[Check]:
             if lacks
             else "the key's user may write objects and tag",
         )
+        audit = instance.rights.get("perm_audit", False)
+        yield Check(
+            "audit log",
+            "good" if audit else "unknown",
+            "may be read" if audit else "the role lacks perm_audit: who took a technique off is "
+            "not known, and the removal of local tags seldom",
+        )  # fmt: skip
         clusters = instance.clusters()
         for galaxy, names in clusters.names.items():
             state: State = "good" if names else "wrong"

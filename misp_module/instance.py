@@ -1,46 +1,28 @@
-"""The MISP instance, through PyMISP: its tag names, its events, and writing into them."""
+"""The MISP instance, through PyMISP: who we are there, its tag names, its events."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import logging
-import os
-import time
-from collections.abc import Callable, Iterable, Mapping
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final
 
-from pymisp import MISPEventReport, MISPObject, PyMISP, PyMISPError
+from pymisp import PyMISP
 
-from engine.errors import TtpscribeError, UsageError
+from engine.errors import UsageError
 from engine.knowledge import Knowledge
-from engine.paths import data_directory
+from misp_module.asking import asked
+from misp_module.audit import People
+from misp_module.reader import attributes, is_report
 from misp_module.settings import Settings
-from misp_module.tags import (
-    GALAXIES,
-    PROVENANCE,
-    Clusters,
-    likelihood,
-    names_of,
-    shipped,
-    technique_of,
-)
-from misp_module.verdicts import REMOVALS, attributes, rejected
+from misp_module.tags import GALAXIES, PROVENANCE, Clusters, likelihood, names_of
 
 TIMEOUT_S = (3.0, 20.0)
-RETRY_S = 300.0
-_ask_again: dict[Path, float] = {}
+# Whole events can be large, and MISP builds them before it sends the first byte.
+LONG_TIMEOUT_S = (3.0, 120.0)
+INDEX_PAGE = 10_000
 TAXONOMIES = frozenset(tag.split(":")[0] for tag in (*PROVENANCE, likelihood(1.0)))
-log = logging.getLogger("ttpscribe.instance")
-T = TypeVar("T")
-
-
-class InstanceError(TtpscribeError):
-    """The MISP instance does not answer, or refuses."""
-
-    exit_code = 7
+_BOTH: Final = [0, 1]  # alive and deleted
 
 
 def is_set(settings: Settings) -> bool:
@@ -49,7 +31,7 @@ def is_set(settings: Settings) -> bool:
 
 
 @cache
-def connect(settings: Settings) -> Instance:
+def connect(settings: Settings, timeout: tuple[float, float] = TIMEOUT_S) -> Instance:
     """Connect to the instance of the settings.
 
     Raises
@@ -65,7 +47,7 @@ def connect(settings: Settings) -> Instance:
             "TTPSCRIBE_MISP_KEY_FILE."
         )
     url, trust = settings.url, str(settings.ca_file) if settings.ca_file else True
-    return Instance(_asked(lambda: PyMISP(url, key, trust, tool="ttpscribe", timeout=TIMEOUT_S)))
+    return Instance(asked(lambda: PyMISP(url, key, trust, tool="ttpscribe", timeout=timeout)))
 
 
 class Instance:
@@ -86,19 +68,30 @@ class Instance:
         role = self.misp._current_role  # PyMISP asked for it when it connected, and keeps it there
         return {key: bool(value) for key, value in role.items() if key.startswith("perm_")}
 
+    @property
+    def user(self) -> Mapping[str, str]:
+        """The user of the key: ``id``, ``email`` and ``org_id``."""
+        user = self.misp._current_user
+        return {key: str(user.get(key) or "") for key in ("id", "email", "org_id")}
+
+    def people(self, bots: Iterable[str] = ()) -> People:
+        """Return who counts as a person here."""
+        user = self.user
+        return People(frozenset({user["id"], user["email"]}), frozenset(bots))
+
     def version(self) -> str:
         """Return the version of MISP."""
-        return str(_asked(lambda: self.misp.misp_instance_version).get("version"))
+        return str(asked(lambda: self.misp.misp_instance_version).get("version"))
 
     def clusters(self) -> Clusters:
         """Return the names of the clusters of techniques, and which taxonomies are missing."""
         names, knowledge = {}, Knowledge.load()
         for galaxy, uuid in GALAXIES.items():
-            found = _asked(lambda uuid=uuid: self.misp.search_galaxy_clusters(uuid), missing=[])  # type: ignore[misc]
+            found = asked(lambda uuid=uuid: self.misp.search_galaxy_clusters(uuid), missing=[])  # type: ignore[misc]
             values = [entry.get("GalaxyCluster", entry) for entry in found]
             of_galaxy = (value for value in values if value.get("type", galaxy) == galaxy)
             names[galaxy] = names_of(of_galaxy, knowledge)
-        taxonomies = _asked(self.misp.taxonomies)
+        taxonomies = asked(self.misp.taxonomies)
         enabled = {
             entry["Taxonomy"]["namespace"]
             for entry in taxonomies
@@ -107,162 +100,54 @@ class Instance:
         return Clusters(names, "instance", TAXONOMIES - enabled)
 
     def event(self, event: str) -> dict[str, Any]:
-        """Return a whole event, with what was deleted in it.
+        """Return a whole event: its reports as files, what was deleted in it, what was said of it.
 
         Raises
         ------
         InstanceError
             If there is none, or the key may not see it.
         """
-        found = _asked(lambda: self.misp.get_event(event, deleted=[0, 1]))
+        found = asked(lambda: self.misp.get_event(event, deleted=_BOTH))
         whole: dict[str, Any] = found["Event"]
+        self.fetch_files(whole)
         return whole
 
-    def removals(self, event: str) -> list[dict[str, Any]]:
-        """Return the audit log's rows of tags taken off an event; none without audit rights."""
-        rows = _asked(lambda: self.misp.direct_call(f"audit_logs/eventIndex/{event}"), missing=[])
-        logs = [row.get("AuditLog", row) for row in rows if isinstance(row, Mapping)]
-        return [dict(row) for row in logs if row.get("action") in REMOVALS]
+    def events(self, events: Sequence[str]) -> list[dict[str, Any]]:
+        """Return those of the events, by their numbers, that are there; without files."""
+        found = self.search("events", eventid=list(events), deleted=_BOTH, includeAnalystData=True)
+        return [entry["Event"] for entry in found]
 
-    def changed(self, since: str) -> list[str]:
-        """Return the uuids of events that changed since a time, as MISP understands it (``7d``)."""
-        rows = _asked(lambda: self.misp.search_index(minimal=True, timestamp=since))
-        return [str(row["uuid"]) for row in rows]
+    def fetch_files(self, event: Mapping[str, Any]) -> None:
+        """Fetch the content of files that may be reports, one by one: samples may be huge."""
+        for element, attribute in attributes(event):
+            if element.get("deleted") or attribute.get("deleted") or not is_report(attribute):
+                continue
+            found = self.search("attributes", uuid=str(attribute["uuid"]), with_attachments=True)
+            rows = found.get("Attribute", ()) if isinstance(found, Mapping) else ()
+            attribute["data"] = next((row.get("data") for row in rows), None)
 
-    def save(self, event: Mapping[str, Any], results: Mapping[str, Any]) -> list[str]:
-        """Write an answer into an event; what is there, was deleted or rejected is left alone.
+    def search(self, controller: str, **wanted: Any) -> Any:
+        """Search events or attributes, with PyMISP's parameters or MISP's own."""
+        search: Callable[..., Any] = self.misp.search  # whose types know few of MISP's lists
+        return asked(lambda: search(controller=controller, **wanted))
 
-        Returns
-        -------
-        list of str
-            What was written, and what MISP did not take.
+    def index(self, since: str | None = None) -> Iterator[dict[str, Any]]:
+        """Give number, uuid, time, and whether it is published, of all events that changed.
+
+        Parameters
+        ----------
+        since : str, optional
+            A time as MISP understands it (``7d``); all events without.
         """
-        knowledge = Knowledge.load()
-        uuid = str(event["uuid"])
-        wrong = rejected(event, self.removals(str(event["id"])), knowledge)
-        known = {str(element.get("uuid")) for element in event.get("Object") or ()}
-        told = []
-        for values in results.get("Object", ()):
-            if values["uuid"] not in known and not wrong & _techniques_of(values, knowledge):
-                told += self._add_object(uuid, values)
-        there = {str(tag.get("name")) for tag in event.get("Tag") or ()}
-        for tag in results.get("Tag", ()):
-            name = str(tag["name"])
-            if name not in there and technique_of(name, knowledge) not in wrong:
-                told.append(self._tag(uuid, name, bool(tag.get("local"))))
-        reports = {str(report.get("uuid")) for report in event.get("EventReport") or ()}
-        for values in results.get("EventReport", ()):
-            if values["uuid"] not in reports:
-                report = MISPEventReport()
-                report.from_dict(**values)
-                _asked(lambda report=report: self.misp.add_event_report(uuid, report))  # type: ignore[misc]
-                told.append(f"event report '{values['name']}'")
-        return told or ["nothing new"]
-
-    def _add_object(self, event: str, values: Mapping[str, Any]) -> list[str]:
-        element = MISPObject(values["name"], standalone=False)
-        element.from_dict(**values)
-        saved = _asked(lambda: self.misp.add_object(event, element))["Object"]
-        has = {
-            a["uuid"]: {t["name"] for t in a.get("Tag") or ()}
-            for _, a in attributes({"Object": [saved]})
-        }
-        told = [f"object {_title(values)}"]
-        for attribute in values["Attribute"]:
-            dropped = [
-                tag
-                for tag in attribute.get("Tag") or ()
-                if tag["name"] not in has.get(attribute["uuid"], ())
-            ]
-            told += [
-                self._tag(attribute["uuid"], tag["name"], bool(tag.get("local"))) for tag in dropped
-            ]
-        return told
-
-    def _tag(self, uuid: str, name: str, local: bool) -> str:
-        """Attach a tag, and say so or why not: MISP itself would say nothing."""
-        try:
-            answer = _asked(lambda: self.misp.tag(uuid, name, local=local))
-        except InstanceError as error:
-            return f"no tag {name}: {error}"
-        if isinstance(answer, Mapping) and answer.get("saved") is False:
-            return f"no tag {name}: MISP answers '{answer.get('errors')}'"
-        return f"tag {name}"
-
-
-def known_clusters(settings: Settings) -> Clusters:
-    """Return the instance's tag names, from the copy on disk while it is new enough.
-
-    Where the instance does not answer, an older copy serves, or else the shipped names; it is asked
-    again after ``RETRY_S``.
-    """
-    address = hashlib.sha256(str(settings.url).encode()).hexdigest()[:16]
-    path = data_directory() / "misp" / f"clusters-{address}.json"
-    kept, age = _kept(path)
-    if kept is not None and age < settings.tags_hours * 3600:
-        return kept
-    if time.monotonic() < _ask_again.get(path, 0.0):
-        return kept or shipped()
-    try:
-        clusters = connect(settings).clusters()
-    except InstanceError as error:
-        # Every try costs seconds that an answer does not have.
-        _ask_again[path] = time.monotonic() + RETRY_S
-        log.warning(
-            "the names of tags are those of %s: %s",
-            "an old copy" if kept else "pymispgalaxies",
-            error,
-        )
-        return kept or shipped()
-    _keep(path, {"names": clusters.names, "absent": sorted(clusters.absent)})
-    return clusters
-
-
-def _kept(path: Path) -> tuple[Clusters | None, float]:
-    """Return the copy on disk and its age in seconds; None where there is none to read."""
-    try:
-        age = time.time() - path.stat().st_mtime
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        return Clusters(kept["names"], "instance", frozenset(kept["absent"])), age
-    except (OSError, ValueError, KeyError):
-        return None, 0.0
-
-
-def _keep(path: Path, values: Mapping[str, Any]) -> None:
-    partial = path.with_suffix(f".{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(values), encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        log.warning("the names of tags cannot be kept: %s", error)
-
-
-def _asked(call: Callable[[], Any], missing: Any = None) -> Any:
-    """Call PyMISP; its errors, raised or returned, become ours, or ``missing`` for a refusal."""
-    try:
-        answer = call()
-    except (PyMISPError, OSError) as error:
-        raise InstanceError(f"MISP does not answer as it should: {error}") from error
-    if isinstance(answer, Mapping) and answer.get("errors") and answer.get("saved") is not False:
-        if missing is not None:
-            return missing
-        raise InstanceError(f"MISP refuses: {_words(answer['errors'])}")
-    return answer
-
-
-def _words(errors: Any) -> str:
-    if isinstance(errors, Iterable) and not isinstance(errors, str):
-        for part in errors:
-            if isinstance(part, Mapping):
-                return str(part.get("message") or part.get("errors") or part)
-    return str(errors)
-
-
-def _techniques_of(element: Mapping[str, Any], knowledge: Knowledge) -> set[str]:
-    names = (tag["name"] for a in element["Attribute"] for tag in a.get("Tag") or ())
-    return {found for name in names if (found := technique_of(name, knowledge))}
-
-
-def _title(element: Mapping[str, Any]) -> str:
-    return str(element["Attribute"][0]["value"])
+        seen: set[str] = set()
+        for page in itertools.count(1):
+            rows = asked(
+                lambda page=page: self.misp.search_index(  # type: ignore[misc]
+                    minimal=True, timestamp=since, sort="id", limit=INDEX_PAGE, page=page
+                )
+            )
+            new = [row for row in rows if str(row["id"]) not in seen]
+            yield from new
+            seen.update(str(row["id"]) for row in new)
+            if not new or len(rows) < INDEX_PAGE:
+                return

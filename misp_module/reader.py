@@ -7,12 +7,15 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from io import BytesIO
+from pathlib import PurePath
 from typing import Any
 
 from engine.documents import from_text, read_bytes
 from engine.errors import DocumentError, TtpscribeError, UsageError
 from engine.types import Document
+from misp_module.report import imported_text
 from misp_module.request import decode
 from misp_module.settings import Options, Settings
 
@@ -32,6 +35,7 @@ _NO_PROSE = frozenset({
     "origin", "source", "state", "story_id", "sub-type", "type", "username", "username-quoted",
     "verified-username",
 })  # fmt: skip
+_REPORTS = frozenset({".pdf", ".docx", ".htm", ".html", ".xhtml", ".md", ".markdown", ".txt"})
 OURS = "ttpscribe"
 TEXT_COLUMN = 65_535  # bytes that MISP keeps of a text attribute
 _PASSWORD = b"infected"
@@ -68,11 +72,15 @@ class Reader:
         Whether links may be fetched.
     settings : Settings
         Which private networks they may lead to.
+    imported : bool
+        Whether to read the texts that ttpscribe imported into event reports of its own. They are
+        enriched already, and stand nowhere else in the event.
     """
 
-    def __init__(self, options: Options, settings: Settings) -> None:
+    def __init__(self, options: Options, settings: Settings, *, imported: bool = False) -> None:
         self.options = options
         self.settings = settings
+        self.with_imported = imported
 
     def attribute(self, attribute: Mapping[str, Any]) -> Source:
         """Read an attribute.
@@ -159,7 +167,7 @@ class Reader:
         return Source(read_bytes(unpacked, inner), inner, "", key)
 
     def event(self, event: Mapping[str, Any]) -> tuple[list[Source], list[str]]:
-        """Read all of an event, but for what ttpscribe wrote.
+        """Read all of an event, but for what ttpscribe wrote about it.
 
         Returns
         -------
@@ -180,9 +188,16 @@ class Reader:
     def _parts(
         self, event: Mapping[str, Any]
     ) -> Iterator[tuple[str, Callable[[], Source | list[Source]]]]:
-        for report in _alive(event.get("EventReport")):
-            if not str(report.get("name") or "").startswith(OURS):
-                yield str(report.get("name")), lambda report=report: _event_report(report)  # type: ignore[misc]
+        for report in event.get("EventReport") or ():
+            content = str(report.get("content") or "")
+            if is_ours(report):
+                content = imported_text(content) if self.with_imported else ""
+            if content.strip() and not report.get("deleted"):
+                name, uuid = (
+                    str(report.get("name") or "event report"),
+                    str(report.get("uuid") or ""),
+                )
+                yield name, partial(_event_report, name, uuid, content)
         for attribute in _alive(event.get("Attribute")):
             kind = attribute.get("type")
             wanted = kind in TEXTS or (kind in FILES and attribute.get("data"))
@@ -206,6 +221,21 @@ class Reader:
             )
         data, media_type, final = fetch(url, self.settings.fetch_networks)
         return read_bytes(data, final.rsplit("/", 1)[-1] or final, media_type)
+
+
+def is_report(attribute: Mapping[str, Any]) -> bool:
+    """Tell by its name whether a file may be a report."""
+    name = str(attribute.get("value") or "").split("|")[0]
+    return attribute.get("type") in FILES and PurePath(name).suffix.lower() in _REPORTS
+
+
+def attributes(event: Mapping[str, Any]) -> Iterator[tuple[Mapping[str, Any], dict[str, Any]]]:
+    """Yield each attribute with the object it is part of; an empty one where there is none."""
+    for attribute in event.get("Attribute") or ():
+        yield {}, attribute
+    for element in event.get("Object") or ():
+        for attribute in element.get("Attribute") or ():
+            yield element, attribute
 
 
 def is_ours(element: Mapping[str, Any]) -> bool:
@@ -279,9 +309,7 @@ def _from_file(attribute: Mapping[str, Any], name: str) -> Document:
     return read_bytes(data, inner)
 
 
-def _event_report(report: Mapping[str, Any]) -> Source:
-    name, uuid = str(report.get("name") or "event report"), str(report.get("uuid") or "")
-    content = str(report.get("content") or "")
+def _event_report(name: str, uuid: str, content: str) -> Source:
     document = read_bytes(content.encode("utf-8", "replace"), name, "text/markdown")
     return Source(document, name, uuid, uuid or _digest(content))
 

@@ -2,25 +2,31 @@
 
 An answer of the modules server is an offer: the analyst may untick an object before MISP saves it.
 So a row here says what was offered; whoever compares it with the event must have seen it there
-before its absence means anything.
+before its absence means anything. A tag that the AI hook suggests is entered as such: one that an
+analyst ticked is found on the event later, and one left unticked says nothing, as nobody knows
+whether it was looked at.
 """
 
 from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from engine.outputs.evidence import best, sentence_text
+from misp_module.tlp import tlp_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from engine.ledger import Ledger, Written
+    from engine.ledger import Enrichment, Ledger, Written
+    from engine.types import Analysis, Finding
+    from misp_module.reader import Source
     from misp_module.writer import Reading
 
-PLATFORM = "misp"
+PLATFORM: Final = "misp"
+EVENT: Final = "event"  # What a tag of the event itself hangs on.
+SUGGESTED: Final = "suggestion"  # What a tag hangs on that was suggested and is not written by us.
+Surest = tuple["Finding", "Source", "Analysis"]
 
 
 class Records:
@@ -45,6 +51,17 @@ class Records:
                 self._ledger = Ledger.open()
             return self._ledger
 
+    def close(self) -> None:
+        """Close the ledger, if it was opened."""
+        with self._opening:
+            if self._ledger is not None:
+                self._ledger.close()
+                self._ledger = None
+
+    def rejected(self, event: str) -> frozenset[str]:
+        """Return the techniques that an analyst took off an event, as far as they are harvested."""
+        return self.open().removed(PLATFORM, event)
+
     def enter(
         self, event: Mapping[str, Any], readings: Sequence[Reading], results: Mapping[str, Any]
     ) -> str:
@@ -63,32 +80,54 @@ class Records:
         str
             Id of the enrichment.
         """
-        from engine.ledger import Enrichment
-        from engine.ledger.records import derived_id
-
-        ledger, analysis = self.open(), readings[0][1]
-        digests = {source.label: source.document.digest for source, _ in readings}
-        digest = hashlib.sha256("".join(sorted(digests.values())).encode()).hexdigest()
-        report = str(event["id"])
-        release, point = analysis.release, analysis.operating_point
-        enrichment = Enrichment(
-            platform=PLATFORM,
-            report=report,
-            digest=digest,
-            digests=digests,
-            release=release,
-            attack_version=analysis.attack_version,
-            operating_point=point,
-            tlp=_tlp(event),
-            id=derived_id("enrichment", PLATFORM, report, digest, release, point),
-        )
-        with ledger.transaction():
-            ledger.begin_enrichment(
-                enrichment, {source.document.digest: source.document.text for source, _ in readings}
-            )
-            ledger.record_written(*_written(enrichment.id, readings, results))
-            ledger.finish_enrichment(enrichment.id, "done")
+        enrichment = _enrichment(event, readings)
+        self._record(enrichment, readings, list(_written(enrichment.id, readings, results)))
         return enrichment.id
+
+    def enter_suggestions(
+        self, event: Mapping[str, Any], readings: Sequence[Reading], suggested: Sequence[Surest]
+    ) -> None:
+        """Enter the tags that are suggested for an event, likewise."""
+        from engine.ledger import Written
+
+        enrichment = _enrichment(event, readings)
+        rows = [
+            Written(kind="tag", object=SUGGESTED, **_shared(enrichment.id, finding, source))
+            for finding, source, _ in suggested
+        ]
+        self._record(enrichment, readings, rows)
+
+    def _record(
+        self, enrichment: Enrichment, readings: Sequence[Reading], rows: Sequence[Written]
+    ) -> None:
+        ledger = self.open()
+        texts = {source.document.digest: source.document.text for source, _ in readings}
+        with ledger.transaction():
+            ledger.begin_enrichment(enrichment, texts)
+            ledger.record_written(*rows)
+            ledger.finish_enrichment(enrichment.id, "done")
+
+
+def _enrichment(event: Mapping[str, Any], readings: Sequence[Reading]) -> Enrichment:
+    from engine.ledger import Enrichment
+    from engine.ledger.records import derived_id
+
+    analysis = readings[0][1]
+    digests = {source.label: source.document.digest for source, _ in readings}
+    digest = hashlib.sha256("".join(sorted(digests.values())).encode()).hexdigest()
+    report = str(event["id"])
+    release, point = analysis.release, analysis.operating_point
+    return Enrichment(
+        platform=PLATFORM,
+        report=report,
+        digest=digest,
+        digests=digests,
+        release=release,
+        attack_version=analysis.attack_version,
+        operating_point=point,
+        tlp=tlp_of(event),
+        id=derived_id("enrichment", PLATFORM, report, digest, release, point),
+    )
 
 
 def _written(
@@ -97,22 +136,17 @@ def _written(
     from engine.ledger import Written
     from misp_module.writer import surest
 
-    objects = results.get("Object", ())
-    for (finding, source, _), element in zip(surest(readings), objects, strict=False):
-        evidence = best(finding)
-        shared: dict[str, Any] = {
-            "enrichment": enrichment,
-            "technique": finding.technique,
-            "probability": float(finding.probability),
-            "recognizer": evidence.recognizer if evidence else None,
-            "evidence": sentence_text(source.document, evidence) if evidence else None,
-            "source": source.label,
-            "page": evidence.page if evidence else None,
-        }
+    found = {finding.technique: (finding, source) for finding, source, _ in surest(readings)}
+    for element in results.get("Object", ()):
+        name = element["Attribute"][0]
+        technique = str(name["value"]).split()[0]
+        if technique not in found:
+            continue  # the remark that there is none
+        shared = _shared(enrichment, *found[technique])
         yield Written(kind="object", object=element["uuid"], **shared)
-        yield Written(kind="tag", object=element["Attribute"][0]["uuid"], **shared)
+        yield Written(kind="tag", object=name["uuid"], **shared)
         if results.get("Tag"):
-            yield Written(kind="tag", object="event", **shared)
+            yield Written(kind="tag", object=EVENT, **shared)
     for report in results.get("EventReport", ()):
         content = hashlib.sha256(report["content"].encode("utf-8", "replace")).hexdigest()
         yield Written(
@@ -120,8 +154,14 @@ def _written(
         )
 
 
-def _tlp(event: Mapping[str, Any]) -> str | None:
-    """Return the strictest TLP tag of the event as a marking, as far as its tags are known."""
-    order = ("RED", "AMBER+STRICT", "AMBER", "GREEN", "CLEAR", "WHITE")
-    names = {str(tag.get("name")).upper() for tag in event.get("Tag") or ()}
-    return next((f"TLP:{level}" for level in order if f"TLP:{level}" in names), None)
+def _shared(enrichment: str, finding: Finding, source: Source) -> dict[str, Any]:
+    evidence = best(finding)
+    return {
+        "enrichment": enrichment,
+        "technique": finding.technique,
+        "probability": float(finding.probability),
+        "recognizer": evidence.recognizer if evidence else None,
+        "evidence": sentence_text(source.document, evidence) if evidence else None,
+        "source": source.label,
+        "page": evidence.page if evidence else None,
+    }

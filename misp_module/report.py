@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from engine.outputs.evidence import url
@@ -10,6 +11,10 @@ from engine.types import Analysis, Sentence
 
 MAX_CHARS = 1_000_000
 _LEADS = {"heading": "### ", "list_item": "- "}
+_TEXT = "## The text, its evidence in bold"
+_CUT = "*The text is longer than an event report should be; it ends here.*"
+_LINK = r"\[T\d{4}(?:\.\d{3})?\]\([^()\s]*\)"
+_MARKED = re.compile(rf"\*\*((?:[^*\\]|\\.)+)\*\* \({_LINK}(?:, {_LINK})*\)", re.DOTALL)
 
 
 def event_report(
@@ -36,12 +41,21 @@ def event_report(
             parts += ["### Likely further techniques", inference_table(analysis)]
     if text:
         for _, analysis in readings:
-            parts += ["## The text, its evidence in bold", marked_text(analysis)]
+            parts += [_TEXT, marked_text(analysis)]
     whole = "\n\n".join(part.rstrip() for part in parts) + "\n"
     if len(whole) <= MAX_CHARS:
         return whole
     cut = whole.rfind("\n", 0, MAX_CHARS)
-    return whole[:cut] + "\n\n*The text is longer than an event report should be; it ends here.*\n"
+    return f"{whole[:cut]}\n\n{_CUT}\n"
+
+
+def imported_text(content: str) -> str:
+    """Return the text that an event report of ours holds, as Markdown, without our marks.
+
+    An imported text stands nowhere else in the event. "" where there is none.
+    """
+    _, *texts = content.split(f"{_TEXT}\n")
+    return "\n\n".join(_MARKED.sub(r"\1", text).replace(_CUT, "").strip() for text in texts)
 
 
 def marked_text(analysis: Analysis) -> str:

@@ -21,7 +21,8 @@ PREFIX = "TTPSCRIBE_MISP_"
 OperatingPoint = Literal["precise", "balanced", "sensitive"]
 
 
-def _listed(value: Any) -> Any:
+def listed(value: Any) -> Any:
+    """Split what is written with commas."""
     if isinstance(value, str):
         return [part.strip() for part in value.split(",") if part.strip()]
     return value
@@ -64,7 +65,7 @@ class Settings(BaseSettings):
     ca_file: Path | None = None
     modules_url: str = "http://127.0.0.1:6666"
     fetch_networks: Annotated[
-        tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(_listed)
+        tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(listed)
     ] = ()
     operating_point: OperatingPoint = "balanced"
     engine_url: str | None = None
@@ -104,7 +105,7 @@ def load() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        raise UsageError(f"The environment has a wrong value. {_told(error, PREFIX)}") from error
+        raise UsageError(f"The environment has a wrong value. {told(error, PREFIX)}") from error
 
 
 def _flag(value: Any) -> Any:
@@ -164,12 +165,10 @@ class Options(BaseModel):
         try:
             return cls.model_validate(given)
         except ValidationError as error:
-            raise UsageError(
-                f"A setting of the module has a wrong value. {_told(error)}"
-            ) from error
+            raise UsageError(f"A setting of the module has a wrong value. {told(error)}") from error
 
 
-def _told(error: ValidationError, prefix: str = "") -> str:
+def told(error: ValidationError, prefix: str = "") -> str:
     """Say which settings are wrong, without their values: one may be a secret."""
     return " ".join(
         f"{prefix}{'.'.join(map(str, fault['loc'])).upper() if prefix else fault['loc'][0]}: "

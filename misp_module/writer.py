@@ -179,11 +179,20 @@ class Writer:
         return _plain(report)
 
 
-def surest(readings: Sequence[Reading]) -> list[tuple[Finding, Source, Analysis]]:
-    """Return each technique once, from where it is surest, most probable first."""
+def surest(
+    readings: Sequence[Reading], *, suggestions: bool = False
+) -> list[tuple[Finding, Source, Analysis]]:
+    """Return each technique once, from where it is surest, most probable first.
+
+    Parameters
+    ----------
+    readings : sequence of (Source, Analysis)
+    suggestions : bool
+        Whether to return those below the operating point too.
+    """
     best: dict[str, tuple[Finding, Source, Analysis]] = {}
     for source, analysis in readings:
-        for finding in analysis.findings:
+        for finding in (*analysis.findings, *(analysis.suggestions if suggestions else ())):
             known = best.get(finding.technique)
             if known is None or finding.probability > known[0].probability:
                 best[finding.technique] = (finding, source, analysis)

@@ -10,6 +10,7 @@ Examples:
   ttpscribe misp check --root /opt/misp-modules-custom
   ttpscribe misp enrich 1742
   ttpscribe misp backfill --since 30d --limit 100
+  ttpscribe misp harvest
 """
 
 
@@ -21,10 +22,11 @@ Examples:
         "check": from_path("misp_module.commands.check:check"),
         "enrich": from_path("misp_module.commands.enrich:enrich"),
         "backfill": from_path("misp_module.commands.enrich:backfill"),
+        "harvest": from_path("misp_module.commands.harvest:harvest"),
     },
 )
 def misp() -> None:
-    """Install and check the MISP modules; enrich events of a MISP instance."""
+    """Install and check the MISP modules; enrich events, and learn what analysts corrected."""
 
 
 __all__ = ["misp"]

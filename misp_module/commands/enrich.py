@@ -51,7 +51,7 @@ def enrich(event_ids: tuple[str, ...], **chosen: Any) -> int:
 def backfill(since: str, limit: int | None, **chosen: Any) -> int:
     """Enrich all events that changed within a time."""
     answerer = _answerer()
-    events = answerer.instance().changed(since)
+    events = [str(row["uuid"]) for row in answerer.instance().index(since)]
     click.echo(f"{len(events)} events changed since {since}.")
     return _enrich(events[:limit], chosen, answerer)
 

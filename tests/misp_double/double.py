@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
+from functools import cache
 from http.server import ThreadingHTTPServer
 from importlib.resources import files
 from typing import Any, Self
 
 from . import results, server
+from .analyst import Analyst
 from .model import Cluster, Element, Store, User
 
 TAXONOMIES = ("ai-computer-assisted", "estimative-language", "false-positive", "workflow")
@@ -21,10 +24,13 @@ class MispDouble(Store):
         super().__init__()
         self.bot = User(2, "ttpscribe@example.org", "b" * 40)
         self.person = User(3, "analyst@example.org", "a" * 40)
-        self.users = {user.key: user for user in (self.bot, self.person)}
+        self.script = User(4, "script@example.org", "c" * 40, key_id="9")
+        self.users = {user.key: user for user in (self.bot, self.person, self.script)}
         self.analyst = Analyst(self, self.person)
         self.requests: list[tuple[str, str]] = []
-        self.add_clusters()
+        self.unknown: list[str] = []
+        self.failing: Callable[[str], bool] = lambda _: False
+        self.clusters = list(shipped_clusters())
         for namespace in TAXONOMIES:
             self.taxonomies[namespace] = taxonomy(namespace)
             self.enabled.add(namespace)
@@ -43,13 +49,17 @@ class MispDouble(Store):
         self._server.shutdown()
         self._server.server_close()
 
-    def add_clusters(self) -> None:
-        folder = files("pymispgalaxies") / "data" / "misp-galaxy" / "clusters"
-        for galaxy in ("mitre-attack-pattern", "mitre-ics-techniques"):
-            for value in json.loads((folder / f"{galaxy}.json").read_text())["values"]:
-                meta = value["meta"]
-                number = meta.get("external_id") or meta.get("Technique ID", [""])[0]
-                self.clusters.append(Cluster(galaxy, value["value"], number))
+    def fails(self, path: str) -> bool:
+        """Tell whether this call is to fail, as a test may want."""
+        return self.failing(path)
+
+    def as_script(self, edit: Callable[[Analyst], None]) -> None:
+        """Edit as a program does, with a key of its own."""
+        self.via.api = True
+        try:
+            edit(Analyst(self, self.script))
+        finally:
+            self.via.api = False
 
     def event_with(self, info: str, *attributes: tuple[str, str], **more: Any) -> Element:
         """Make an event with attributes of (type, value)."""
@@ -66,35 +76,20 @@ class MispDouble(Store):
         return results.save(self, event, answer, user or self.person, default)
 
 
-class Analyst:
-    """Edits as a person does in the interface."""
-
-    def __init__(self, store: Store, user: User) -> None:
-        self._store = store
-        self._user = user
-
-    def tag(self, element: Element, name: str) -> None:
-        event, _ = self._store.element(element["uuid"])
-        assert self._store.attach(event, element, name, False, self._user)
-
-    def remove_tag(self, element: Element, name: str) -> None:
-        event, _ = self._store.element(element["uuid"])
-        self._store.detach(event, element, name, self._user)
-
-    def delete(self, element: Element) -> None:
-        event, _ = self._store.element(element["uuid"])
-        element["deleted"] = True
-        for attribute in element.get("Attribute", ()):
-            attribute["deleted"] = True
-        self._store.touch(event)
-
-    def sighting(self, attribute: Element, kind: str = "1") -> None:
-        attribute.setdefault("Sighting", []).append({"type": kind})
-
-    def opinion(self, attribute: Element, value: int) -> None:
-        attribute.setdefault("Opinion", []).append({"opinion": str(value)})
+@cache
+def shipped_clusters() -> tuple[Cluster, ...]:
+    """Return the clusters that MISP ships."""
+    found = []
+    folder = files("pymispgalaxies") / "data" / "misp-galaxy" / "clusters"
+    for galaxy in ("mitre-attack-pattern", "mitre-ics-techniques"):
+        for value in json.loads((folder / f"{galaxy}.json").read_text())["values"]:
+            meta = value["meta"]
+            number = meta.get("external_id") or meta.get("Technique ID", [""])[0]
+            found.append(Cluster(galaxy, value["value"], number))
+    return tuple(found)
 
 
+@cache
 def taxonomy(namespace: str) -> list[str]:
     """Return the tags of a taxonomy, from its own file."""
     folder = files("pytaxonomies") / "data" / "misp-taxonomies" / namespace

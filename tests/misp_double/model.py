@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 import uuid
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 TEXT_COLUMN = 65_535
@@ -19,6 +21,8 @@ class User:
     id: int
     email: str
     key: str
+    org: str = "1"
+    key_id: str = "7"
     role: str = "user"
     rights: dict[str, bool] = field(
         default_factory=lambda: {
@@ -28,6 +32,7 @@ class User:
             "perm_tag_editor": False,
             "perm_audit": True,
             "perm_sighting": True,
+            "perm_analyst_data": True,
         }
     )
 
@@ -53,16 +58,42 @@ class RefusedError(Exception):
 
 
 class Store:
-    """Events, tags, clusters, taxonomies and the audit log."""
+    """Events, tags, clusters, taxonomies, analyst data and the audit log.
+
+    Attributes
+    ----------
+    ahead : int
+        By how many seconds MISP's clock is ahead of the real one; ``pass_time`` moves it on.
+    zone : tzinfo
+        In which it writes the times of the audit log and of analyst data, without saying so.
+    """
 
     def __init__(self) -> None:
         self._ids = itertools.count(1)
+        self.ahead = 0
+        self.zone = UTC
+        self.via = threading.local()
+        self.orgs = {
+            "1": {"id": "1", "name": "OURS", "uuid": "0a000000-0000-4000-8000-000000000001"},
+            "2": {"id": "2", "name": "OTHERS", "uuid": "0a000000-0000-4000-8000-000000000002"},
+        }
         self.events: dict[str, Element] = {}
         self.clusters: list[Cluster] = []
         self.taxonomies: dict[str, list[str]] = {}
         self.enabled: set[str] = set()
         self.free_tags: set[str] = set()
         self.audit: list[Element] = []
+        self.sightings: list[Element] = []
+        self.analyst_data: dict[str, list[Element]] = {"Opinion": [], "Note": []}
+
+    def now(self) -> int:
+        return int(time.time()) + self.ahead
+
+    def pass_time(self, seconds: int) -> None:
+        self.ahead += seconds
+
+    def written_now(self) -> str:
+        return datetime.fromtimestamp(self.now(), self.zone).strftime("%Y-%m-%d %H:%M:%S")
 
     def number(self) -> str:
         return str(next(self._ids))
@@ -95,14 +126,19 @@ class Store:
         return [*event["Attribute"], *(a for o in event["Object"] for a in o["Attribute"])]
 
     def add_event(self, values: Element) -> Element:
+        org = self.orgs[str(values.get("orgc_id", "1"))]
         event = {
             "id": self.number(),
             "uuid": values.get("uuid") or str(uuid.uuid4()),
             "info": values.get("info", ""),
             "published": False,
+            "publish_timestamp": "0",
+            "sighting_timestamp": "0",
             "analysis": str(values.get("analysis", "0")),
             "distribution": str(values.get("distribution", "1")),
-            "timestamp": str(int(time.time())),
+            "timestamp": str(self.now()),
+            "orgc_id": org["id"],
+            "Orgc": org,
             "Attribute": [],
             "Object": [],
             "EventReport": [],
@@ -124,7 +160,7 @@ class Store:
             "uuid": values.get("uuid") or str(uuid.uuid4()),
             "value": value,
             "deleted": False,
-            "timestamp": str(int(time.time())),
+            "timestamp": str(self.now()),
             "Tag": [],
         }
         dropped = [
@@ -141,6 +177,7 @@ class Store:
             "event_id": event["id"],
             "uuid": values.get("uuid") or str(uuid.uuid4()),
             "deleted": False,
+            "timestamp": str(self.now()),
             "Attribute": [],
         }
         dropped = []
@@ -155,7 +192,14 @@ class Store:
     def add_report(self, event: Element, values: Element) -> Element:
         if not values.get("name"):
             raise RefusedError(403, "Could not save the event report: no name")
-        report = {"id": self.number(), "deleted": False, "uuid": str(uuid.uuid4()), **values}
+        report = {
+            "id": self.number(),
+            "event_id": event["id"],
+            "deleted": False,
+            "uuid": str(uuid.uuid4()),
+            "timestamp": str(self.now()),
+            **values,
+        }
         event["EventReport"].append(report)
         self.touch(event)
         return report
@@ -170,26 +214,93 @@ class Store:
             self.free_tags.add(name)
         if all(tag["name"] != name for tag in element["Tag"]):
             element["Tag"].append({"id": self.number(), "name": name, "local": local})
+            action = "galaxy" if name.startswith("misp-galaxy:") else "tag"
+            self.log(event, element, action + "_local" * local, title(name), user)
             if not local:
-                self.touch(event)
+                self.touch(event, element)
         return True
 
     def detach(self, event: Element, element: Element, name: str, user: User) -> None:
         gone = [tag for tag in element["Tag"] if tag["name"] == name]
         element["Tag"] = [tag for tag in element["Tag"] if tag["name"] != name]
         for tag in gone:
-            galaxy = name.startswith("misp-galaxy:")
-            kind = ("local_" if tag["local"] else "") + ("galaxy" if galaxy else "tag")
-            self.log(event, f"remove_{kind}", name.split('"')[1] if galaxy else name, user)
+            kind = "galaxy" if name.startswith("misp-galaxy:") else "tag"
+            action = f"remove_{'local_' * tag['local']}{kind}"
+            self.log(event, element, action, title(name), user)
             if not tag["local"]:  # removing a local tag does not bump the event
-                self.touch(event)
+                self.touch(event, element)
 
-    def log(self, event: Element, action: str, title: str, user: User) -> None:
+    def delete(self, element: Element, user: User, *, hard: bool = False) -> None:
+        event, _ = self.element(element["uuid"])
+        for inner in element.get("Attribute", ()):
+            inner["deleted"] = True
+            self.touch(event, inner)
+        element["deleted"] = True
+        model = "Object" if "Attribute" in element else "Attribute"
+        self.log(event, element, "delete" if hard else "soft_delete", "", user, model)
+        self.touch(event, element)
+        if hard:
+            for kind in ("Attribute", "Object", "EventReport"):
+                event[kind] = [each for each in event[kind] if each is not element]
+            for one in event["Object"]:
+                one["Attribute"] = [a for a in one["Attribute"] if a is not element]
+
+    def publish(self, event: Element) -> None:
+        """Publishing leaves the event's own time as it was."""
+        event["published"] = True
+        event["publish_timestamp"] = str(self.now())
+
+    def sight(self, attribute: Element, kind: str, user: User, at: int | None = None) -> Element:
+        """Sightings leave the event's time as it was."""
+        event, _ = self.element(attribute["uuid"])
+        sighting = {
+            "id": self.number(), "uuid": str(uuid.uuid4()), "type": kind, "source": "",
+            "attribute_id": attribute["id"], "attribute_uuid": attribute["uuid"],
+            "event_id": event["id"], "org_id": user.org, "date_sighting": str(at or self.now()),
+        }  # fmt: skip
+        self.sightings.append(sighting)
+        return sighting
+
+    def say(self, kind: str, element: Element, values: Element, user: User) -> Element:
+        """Analyst data leaves the event's time as it was, too."""
+        event, _ = self.element(element["uuid"])
+        models = {"Object": event["Object"], "EventReport": event["EventReport"], "Event": [event]}
+        model = next((name for name, some in models.items() if element in some), "Attribute")
+        row = {
+            "id": self.number(), "uuid": str(uuid.uuid4()), "object_uuid": element["uuid"],
+            "object_type": model, "authors": user.email, "created": self.written_now(),
+            "modified": self.written_now(), "orgc_uuid": self.orgs[user.org]["uuid"], **values,
+        }  # fmt: skip
+        self.analyst_data[kind].append(row)
+        return row
+
+    def log(
+        self,
+        event: Element,
+        element: Element,
+        action: str,
+        name: str,
+        user: User,
+        model: str | None = None,
+    ) -> None:
+        if model is None:
+            model = "Event" if element is event else "Attribute"
+        api = getattr(self.via, "api", False)
         self.audit.append({
-            "id": self.number(), "action": action, "model_title": title, "event_id": event["id"],
-            "user_id": str(user.id), "authkey_id": "0", "created": str(int(time.time())),
+            "id": self.number(), "action": action, "model": model, "model_id": element["id"],
+            "model_title": name, "event_id": event["id"], "user_id": str(user.id),
+            "org_id": user.org, "email": user.email, "authkey_id": user.key_id if api else "0",
+            "request_type": "1" if api else "0", "created": self.written_now(),
         })  # fmt: skip
 
-    @staticmethod
-    def touch(event: Element) -> None:
-        event["timestamp"] = str(max(int(time.time()), int(event["timestamp"]) + 1))
+    def touch(self, event: Element, element: Element | None = None) -> None:
+        """An edit sets the time, in whole seconds, and the event is no longer published."""
+        event["timestamp"] = str(self.now())
+        event["published"] = False
+        if element is not None and element is not event:
+            element["timestamp"] = str(self.now())
+
+
+def title(name: str) -> str:
+    """What the audit log calls a tag: a galaxy's is its cluster's value."""
+    return name.split('"')[1] if name.startswith("misp-galaxy:") else name

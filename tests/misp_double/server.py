@@ -1,4 +1,4 @@
-"""The calls that PyMISP makes, over HTTP."""
+"""The calls that PyMISP makes, over HTTP. Calls and parameters that are not here fail the test."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import json
 import re
 import time
 from collections.abc import Callable
+from functools import cache
 from http.server import BaseHTTPRequestHandler
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from . import views
 from .model import RefusedError, User
 
 if TYPE_CHECKING:
@@ -25,12 +27,22 @@ Route = Callable[["MispDouble", User, dict[str, Any], str], Any]
 ROUTES: list[tuple[re.Pattern[str], Route]] = []
 
 
+class UnknownError(Exception):
+    """Something that MISP may have, and the double has not."""
+
+
 def route(pattern: str) -> Callable[[Route], Route]:
     def add(function: Route) -> Route:
         ROUTES.append((re.compile(pattern), function))
         return function
 
     return add
+
+
+def only(data: dict[str, Any], *names: str) -> None:
+    # PyMISP sends all switches of a search along that are off.
+    if odd := {name for name, value in data.items() if value} - set(names):
+        raise UnknownError(f"parameters {sorted(odd)}")
 
 
 @route(r"servers/getPyMISPVersion\.json")
@@ -40,38 +52,125 @@ def _version(_double, user, _data, _):
 
 
 @route(r"users/view/me")
-def _me(_double, user, _data, _):
+def _me(double, user, _data, _):
     role = {"id": "3", "name": user.role, **user.rights}
-    return {"User": {"id": str(user.id), "email": user.email}, "Role": role, "UserSetting": {}}
+    person = {"id": str(user.id), "email": user.email, "org_id": user.org}
+    return {"User": person, "Role": role, "UserSetting": {}, "Organisation": double.orgs[user.org]}
 
 
 @route(r"attributes/describeTypes\.json")
 def _types(_double, _user, _data, _):
+    return _described()
+
+
+@cache
+def _described() -> Any:
     return json.loads((files("pymisp") / "data" / "describeTypes.json").read_text())
 
 
 @route(r"events/view/([\w-]+)")
 def _event(double, _user, data, reference):
-    event = double.event(reference)
-    if data.get("deleted"):
-        return {"Event": event}
+    only(data, "deleted")
+    wanted = {str(each) for each in data.get("deleted", [0])}
+    return views.event_view(double, double.event(reference), deleted=wanted, analyst_data=True)
 
-    def alive(elements):
-        return [element for element in elements if not element.get("deleted")]
 
-    objects = [{**o, "Attribute": alive(o["Attribute"])} for o in alive(event["Object"])]
-    attributes, reports = alive(event["Attribute"]), alive(event["EventReport"])
-    return {"Event": {**event, "Object": objects, "Attribute": attributes, "EventReport": reports}}
+@route(r"events/restSearch")
+def _search(double, _user, data, _):
+    only(data, "returnFormat", "eventid", "deleted", "includeAnalystData",
+         "metadata", "timestamp")  # fmt: skip
+    if data["returnFormat"] != "json":
+        raise UnknownError(f"format {data['returnFormat']}")
+    found = list(double.events.values())
+    if "eventid" in data:
+        wanted = data["eventid"] if isinstance(data["eventid"], list) else [data["eventid"]]
+        found = [event for event in found if event["id"] in [str(each) for each in wanted]]
+    if "timestamp" in data:
+        begin = since_of(data["timestamp"])
+        found = [event for event in found if int(event["timestamp"]) >= begin]
+    deleted = data.get("deleted", 0)
+    wanted = {str(each) for each in (deleted if isinstance(deleted, list) else [deleted])}
+    return {
+        "response": [
+            views.event_view(
+                double,
+                event,
+                deleted=wanted,
+                analyst_data=bool(data.get("includeAnalystData")),
+                metadata=bool(data.get("metadata")),
+            )
+            for event in found
+        ]
+    }
 
 
 @route(r"events/index")
 def _index(double, _user, data, _):
-    since = since_of(data.get("timestamp", 0))
+    only(data, "minimal", "timestamp", "sort", "direction", "limit", "page")
+    if not data.get("minimal") or data.get("sort") not in (None, "id"):
+        raise UnknownError("an index that is not minimal, or sorted otherwise")
+    since, events = since_of(data.get("timestamp", 0)), list(double.events.values())
+    found = [event for event in events if int(event["timestamp"]) >= since]
+    limit, page = int(data.get("limit", len(found))), int(data.get("page", 1))
     return [
-        {key: event[key] for key in ("id", "uuid", "timestamp", "published")}
-        for event in double.events.values()
-        if int(event["timestamp"]) >= since
-    ]
+        {
+            "id": event["id"], "uuid": event["uuid"], "timestamp": event["timestamp"],
+            "sighting_timestamp": event["sighting_timestamp"], "published": event["published"],
+            "orgc_uuid": event["Orgc"]["uuid"],
+        }
+        for event in found[(page - 1) * limit : page * limit]
+    ]  # fmt: skip
+
+
+@route(r"attributes/restSearch")
+def _attributes(double, _user, data, _):
+    only(data, "returnFormat", "uuid", "deleted", "withAttachments")
+    keys = (
+        "id",
+        "uuid",
+        "event_id",
+        "type",
+        "value",
+        *["data"] * bool(data.get("withAttachments")),
+    )
+    return {
+        "response": {
+            "Attribute": [
+                {key: attribute[key] for key in keys if key in attribute}
+                for event in double.events.values()
+                for attribute in double.attributes(event)
+                if attribute["uuid"] in data["uuid"]
+            ]
+        }
+    }
+
+
+@route(r"objects/view/([\w-]+)")
+def _object(double, _user, _data, reference):
+    return {"Object": double.element(reference)[1]}
+
+
+@route(r"sightings/restSearch")
+def _sightings(double, _user, data, _):
+    only(data, "returnFormat", "type", "from", "to", "last")
+    if "from" in data and "to" in data:
+        raise UnknownError("a range of sightings")
+    begin = since_of(data.get("last", "30d"))  # a beginning without an end is not heeded
+    return {
+        "response": [
+            {"Sighting": sighting}
+            for sighting in double.sightings
+            if sighting["type"] == str(data["type"]) and int(sighting["date_sighting"]) >= begin
+        ]
+    }
+
+
+@route(r"analyst_data/index/(\w+(?:/\w+:\w+)*)")
+def _analyst_data(double, _user, _data, path):
+    kind, named = named_of(path)
+    limit, page = int(named.get("limit", 10**6)), int(named.get("page", 1))
+    rows = double.analyst_data[kind][(page - 1) * limit : page * limit]
+    return [{kind: row} for row in rows]
 
 
 @route(r"objects/add/([\w-]+)")
@@ -100,6 +199,7 @@ def _attach(double, user, data, _):
 
 @route(r"tags/removeTagFromObject")
 def _detach(double, user, data, _):
+    needs(user, "perm_tagger")
     event, element = double.element(data["uuid"])
     double.detach(event, element, data["tag"], user)
     return {"saved": True}
@@ -132,10 +232,26 @@ def _taxonomies(double, _user, _data, _):
     ]
 
 
-@route(r"audit_logs/eventIndex/(\d+)")
-def _audit(double, user, _data, number):
+@route(r"audit_logs/eventIndex/(\d+(?:/\w+:\w+)*)")
+def _event_audit(double, user, data, path):
     needs(user, "perm_audit")
-    return [{"AuditLog": row} for row in double.audit if row["event_id"] == number]
+    only(data)
+    number, named = named_of(path)
+    rows = views.audit_rows(double, {"event_id": number})
+    return views.audit_page(rows, named, ("authkey_id", "request_type"))
+
+
+@route(r"admin/audit_logs/index((?:/\w+:\w+)*)")
+def _audit(double, user, data, path):
+    needs(user, "perm_audit")
+    only(data, "event_id", "action")
+    return views.audit_page(views.audit_rows(double, data), named_of(path)[1], ())
+
+
+def named_of(path: str) -> tuple[str, dict[str, str]]:
+    """Split CakePHP's named parameters off a path."""
+    first, *parts = path.split("/")
+    return first, dict(part.split(":", 1) for part in parts)
 
 
 def needs(user: User, right: str) -> None:
@@ -179,14 +295,24 @@ def handler(double: MispDouble) -> type[BaseHTTPRequestHandler]:
 
 
 def respond(double: MispDouble, path: str, key: str, data: dict[str, Any]) -> tuple[int, Any]:
+    if double.fails(path):
+        return 500, {"name": "An internal error", "message": "An internal error", "url": path}
     user = double.users.get(key)
     if user is None:
         message = "Authentication failed. Please make sure you pass the API key of an API user."
         return 403, {"name": message, "message": message, "url": f"/{path}"}
+    double.via.api = True
     for pattern, function in ROUTES:
         if found := pattern.fullmatch(path):
             try:
                 return 200, function(double, user, data, found[1] if found.re.groups else "")
             except RefusedError as error:
                 return error.status, {"name": str(error), "message": str(error), "url": f"/{path}"}
-    return 404, {"name": f"not in the double: {path}", "message": f"not in the double: {path}"}
+            except UnknownError as error:
+                return _unknown(double, f"{path}: {error}")
+    return _unknown(double, path)
+
+
+def _unknown(double: MispDouble, what: str) -> tuple[int, Any]:
+    double.unknown.append(what)
+    return 404, {"name": f"not in the double: {what}", "message": f"not in the double: {what}"}

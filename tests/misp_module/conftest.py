@@ -119,7 +119,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(root: Path) -> Iterator[ModulesServer]:
     """One server without a MISP key, with the release that ships, warm."""
     with serve(root, {"TTPSCRIBE_MISP_FETCH_NETWORKS": "127.0.0.2/32"}) as server:
-        server.ask(hover("Warm (T1566)."))
+        server.ask(hover("Warm (T1566)."), attempts=100)
         yield server
 
 
@@ -138,6 +138,7 @@ def stand_in_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def misp() -> Iterator[MispDouble]:
     with MispDouble() as double:
         yield double
+    assert double.unknown == []
 
 
 @pytest.fixture
@@ -146,6 +147,7 @@ def instance_environment(
 ) -> Iterator[dict[str, str]]:
     """The variables that name the double, set for this process too."""
     from misp_module import instance, settings
+    from misp_module.harvesting import settings as harvest_settings
 
     variables = {
         "TTPSCRIBE_MISP_URL": misp.url,
@@ -154,11 +156,12 @@ def instance_environment(
     }
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    settings.load.cache_clear()
-    instance.connect.cache_clear()
+    caches = (settings.load, harvest_settings.load, instance.connect)
+    for cache in caches:
+        cache.cache_clear()
     yield variables
-    settings.load.cache_clear()
-    instance.connect.cache_clear()
+    for cache in caches:
+        cache.cache_clear()
 
 
 def attribute(value: str, kind: str = "text", **more: Any) -> dict[str, Any]:

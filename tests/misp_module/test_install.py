@@ -16,6 +16,7 @@ from engine import __version__
 from engine.commands.main import build
 from engine.errors import UsageError
 from misp_module import install as installing
+from misp_module.harvesting.settings import HarvestSettings
 from misp_module.settings import PREFIX, Settings
 
 MODULES = sorted(installing.MODULES.rglob("*.py"))
@@ -97,14 +98,15 @@ def test_what_the_server_lists(server):
 
 def test_the_page_names_every_setting(project):
     page = (project / "docs" / "misp.md").read_text()
-    variables = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    names = Settings.model_fields | HarvestSettings.model_fields
+    variables = {f"{PREFIX}{name.upper()}" for name in names}
     assert set(re.findall(rf"{PREFIX}[A-Z_]+", page)) == variables
     for path in MODULES:
         for setting in set(re.findall(r"^    \"([a-z_]+)\",$", path.read_text(), re.MULTILINE)):
             assert f"`{setting}`" in page
 
 
-@pytest.mark.parametrize("command", ["install", "check", "enrich", "backfill"])
+@pytest.mark.parametrize("command", ["install", "check", "enrich", "backfill", "harvest"])
 def test_the_page_shows_commands_that_exist(project, command):
     page = (project / "docs" / "misp.md").read_text()
     shown = CliRunner().invoke(build(), ["misp", command, "--help"])

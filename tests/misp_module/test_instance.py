@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 
 import pytest
@@ -11,7 +12,10 @@ from engine.commands.main import build
 from engine.knowledge import Knowledge
 from engine.ledger import Ledger
 from misp_module import settings
-from misp_module.instance import InstanceError, connect, known_clusters
+from misp_module.asking import InstanceError
+from misp_module.audit import AuditLog
+from misp_module.cluster_names import known_clusters
+from misp_module.instance import connect
 from misp_module.verdicts import rejected, tagged
 
 from .conftest import STORY, check_answer, enrich, serve, tags, techniques, wait_until
@@ -102,6 +106,20 @@ def test_a_key_that_may_not_tag_is_told(misp):
     assert written(event)
     assert event["Tag"] == []
     assert f"no tag {T1566}" in done.output
+    assert all("may not tag" in element["comment"] for element in event["Object"])
+
+
+def test_files_of_an_event_are_read_but_no_samples(misp):
+    page = base64.b64encode(f"<html><body><p>{STORY}</p></body></html>".encode()).decode()
+    event = misp.event_with("A campaign")
+    for kind, name in (("attachment", "report.html"), ("malware-sample", "evil.exe|0123")):
+        values = {"type": kind, "value": name, "data": page}
+        event["Attribute"].append(misp.add_attribute(event, values, misp.person)[0])
+    done = run("enrich", event["id"])
+
+    assert {"T1566.001", "T1053.005"} <= written(event)
+    assert done.return_value == 0
+    assert [path for _, path in misp.requests].count("attributes/restSearch") == 1
 
 
 def test_an_instance_without_the_galaxy_and_a_taxonomy(misp):
@@ -280,16 +298,45 @@ def test_how_an_analyst_says_wrong(misp):
     knowledge = Knowledge.load()
     event = misp.event_with("A campaign", ("text", STORY))
     run("enrich", event["id"])
-    by_name = {o["Attribute"][0]["value"].split()[0]: o["Attribute"][0] for o in event["Object"]}
-    one, other = by_name["T1566.001"], by_name["T1053.005"]
-    assert rejected(event, [], knowledge) == frozenset()
-    assert {"T1566.001", "T1053.005"} <= tagged(event, knowledge)
+    by_name = {o["Attribute"][0]["value"].split()[0]: o for o in event["Object"]}
+    one, other = by_name["T1566.001"]["Attribute"][0], by_name["T1053.005"]["Attribute"][0]
+    instance = connect(settings.load())
 
+    def wrong():
+        return rejected(instance.event(event["id"]), [], knowledge)
+
+    assert wrong() == frozenset()
+    assert {"T1566.001", "T1053.005"} <= tagged(event, knowledge)
     misp.analyst.sighting(one, "0")
     misp.analyst.opinion(other, 80)
-    assert rejected(event, [], knowledge) == frozenset()
+    misp.analyst.tag(one, 'false-positive:risk="low"')
+    misp.analyst.delete(by_name["T1053.005"]["Attribute"][1])  # the evidence, which names others
+    assert wrong() == frozenset()
     misp.analyst.sighting(one)
     misp.analyst.opinion(other, 10)
-    assert rejected(event, [], knowledge) == {"T1566.001", "T1053.005"}
-    rows = [{"action": "remove_local_galaxy", "model_title": "PowerShell - T1059.001"}]
-    assert "T1059.001" in rejected(event, rows, knowledge)
+    assert wrong() == {"T1566.001", "T1053.005"}
+
+
+def test_who_took_a_tag_off_tells_people_from_programs(misp):
+    """Local tags too, whose removal shows in the audit log only; and rows beyond the first page."""
+    knowledge = Knowledge.load()
+    powershell = 'misp-galaxy:mitre-attack-pattern="PowerShell - T1059.001"'
+    mimikatz = 'misp-galaxy:mitre-attack-pattern="LSASS Memory - T1003.001"'
+    event = misp.event_with("A campaign", ("text", "Nothing."))
+    for name in (powershell, mimikatz):
+        misp.analyst.tag(event, name, local=True)
+    misp.analyst.remove_tag(event, powershell)
+    misp.as_script(lambda script: script.remove_tag(event, mimikatz))
+    for _ in range(70):
+        misp.analyst.tag(event, T1566)
+        misp.analyst.remove_tag(event, T1566)
+    instance = connect(settings.load())
+    rows = AuditLog(instance, knowledge).of_event(event["id"])
+    people = instance.people(["script@example.org"])
+
+    assert rejected(event, rows, knowledge, people) == {"T1059.001", "T1566.001"}
+    assert rejected(event, rows, knowledge, instance.people()) > {"T1003.001"}
+    assert {row.user for row in rows if row.technique == "T1003.001"} == {"3", "4"}
+    misp.analyst.tag(event, powershell)
+    rows = AuditLog(instance, knowledge).of_event(event["id"])
+    assert rejected(event, rows, knowledge, people) == {"T1566.001"}

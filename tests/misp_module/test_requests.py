@@ -7,13 +7,21 @@ import io
 import json
 import time
 import zipfile
+from types import SimpleNamespace
 
 import pypdfium2
 import pytest
+from connector_rig import docx
 
+from connector import reader
+from connector.kinds import KINDS
+from connector.report import AttachedFile, Report
+from connector.settings import TtpscribeSettings
 from engine.analysis import Engine
 from engine.documents import from_text, read_bytes
 from engine.ledger import Ledger
+from engine.outputs.evidence import ranked, sentence_text
+from engine.outputs.text import one_line, percent
 
 from .conftest import (
     ATTRIBUTE_UUID,
@@ -178,6 +186,40 @@ def test_the_same_report_by_every_way_gives_the_same_techniques(server, pdf, eng
 
     assert techniques(server.ask(with_data(pdf))) == direct
     assert techniques(server.ask(importing(pdf))) == direct
+
+
+def test_an_attached_word_document(server, engine):
+    data = docx(*STORY.split(". "))
+    answer = server.ask(with_data(data, "report.docx"))
+
+    check_answer(answer)
+    direct = engine.analyse(read_bytes(data, "report.docx"))
+    assert techniques(answer) == [finding.technique for finding in direct.findings]
+    assert {"T1566.001", "T1053.005"} <= set(techniques(answer))
+    assert "from report.docx" in answer["results"]["Object"][0]["comment"]
+    assert techniques(server.ask(importing(data, "report.docx"))) == techniques(answer)
+
+
+@pytest.mark.parametrize("name", ["copper-lantern.pdf", "story.docx"])
+def test_the_same_report_in_opencti_has_the_same_findings(server, engine, pdf, name):
+    """What OpenCTI's connector reads and finds of a report with this file, and how sure it is."""
+    data = pdf if name.endswith(".pdf") else docx(*STORY.split(". "))
+    file = AttachedFile(f"import/{name}", name, len(data), None, None)
+    report = Report(
+        KINDS["Report"], "i", "report--1", "A report", {}, "", 75, "", "", files=(file,)
+    )
+    downloads = SimpleNamespace(download=lambda *_: data)
+    reading = reader.read(report, TtpscribeSettings(), downloads)
+    theirs = engine.analyse(reading.document, TtpscribeSettings().operating_point)
+    results = server.ask(with_data(data, name))["results"]
+
+    told = {o["Attribute"][0]["value"].split()[0]: o for o in results["Object"]}
+    assert list(told) == [finding.technique for finding in theirs.findings]
+    for finding in theirs.findings:
+        assert f"at {percent(finding.probability)}," in told[finding.technique]["comment"]
+        summary = told[finding.technique]["Attribute"][1]["value"]
+        for evidence in ranked(finding)[:3]:
+            assert one_line(sentence_text(reading.document, evidence), 1000) in summary
 
 
 def test_an_attached_page_of_html(server):
