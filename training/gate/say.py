@@ -38,8 +38,16 @@ def say(
     *,
     steps: Steps = NO_STEPS,
 ) -> Said:
-    """Run a release over held-back documents, those of analysts first."""
-    points = engine.release.manifest.operating_points
+    """Run a release over held-back documents, those of analysts first.
+
+    Raises
+    ------
+    UsageError
+        If the release has no operating point ``balanced`` or ``precise``.
+    """
+    manifest = engine.release.manifest
+    balanced, careful = manifest.operating_point("balanced"), manifest.operating_point("precise")
+    points = manifest.operating_points
     lowest = min(points.values(), key=lambda point: point.suggest_threshold)
     texts = [(as_labelled(one), one.document) for one in judged]
     texts += [(one, _document(one)) for one in test]
@@ -50,7 +58,11 @@ def say(
             scores = engine.fusion.score(document, recognitions)
             found = {
                 name: select(document, scores, recognitions, engine.fusion, point)
-                for name, point in {**points, "lowest": lowest}.items()
+                for name, point in (
+                    ("lowest", lowest),
+                    ("balanced", balanced),
+                    ("precise", careful),
+                )
             }
             everything = (*found["lowest"].findings, *found["lowest"].suggestions)
             predictions.append(

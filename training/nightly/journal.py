@@ -50,6 +50,24 @@ class Journal:
         return datetime.fromisoformat(self._content["began"])
 
     @property
+    def champion(self) -> str:
+        """Name of the release that was in use when the night began."""
+        return str(self._content["champion"])
+
+    def may_go_on(self, fingerprint: str, champion: str, resume: timedelta) -> bool:
+        """Tell whether the night may be gone on with.
+
+        The champion must be the one that it began with, or the one that it put in its place.
+        """
+        made = self.result("train") if self.done("train") else []
+        return (
+            not self.finished
+            and self._content.get("fingerprint") == fingerprint
+            and champion in (self.champion, *made)
+            and datetime.now(UTC) - self.began < resume
+        )
+
+    @property
     def finished(self) -> bool:
         """Whether the last step is done."""
         return LAST in self._content["steps"]
@@ -96,17 +114,19 @@ def unwritable(folder: Path, error: OSError) -> TrainingDataError:
 
 
 def begin(
-    fingerprint: str, resume: timedelta, *, dry_run: bool, began: datetime | None = None
+    fingerprint: str,
+    champion: str,
+    resume: timedelta,
+    *,
+    dry_run: bool,
+    began: datetime | None = None,
 ) -> Journal:
     """Go on with the last night if it was broken off with the same settings, else begin one."""
     root = directory()
     now = began or datetime.now(UTC)
     for folder in sorted(_runs(root), reverse=True)[:1]:
         journal = _read(folder)
-        if journal is None or journal.finished:
-            continue
-        same = journal._content.get("fingerprint") == fingerprint
-        if same and now - journal.began < resume:
+        if journal is not None and journal.may_go_on(fingerprint, champion, resume):
             return journal
     name = f"{now:%Y%m%dT%H%M%S}{'-dry' if dry_run else ''}"
     folder = root / name
@@ -116,7 +136,8 @@ def begin(
         raise unwritable(folder, error) from error
     # Whole seconds: it goes into manifests.
     moment = now.replace(microsecond=0).isoformat()
-    journal = Journal(folder, {"began": moment, "fingerprint": fingerprint, "steps": {}})
+    content = {"began": moment, "champion": champion, "fingerprint": fingerprint, "steps": {}}
+    journal = Journal(folder, content)
     journal.save()
     return journal
 
@@ -178,7 +199,7 @@ def _read(folder: Path) -> Journal | None:
     try:
         content = json.loads((folder / FILE).read_text("utf-8"))
         journal = Journal(folder, content)
-        _ = (journal.began, journal.finished)
+        _ = (journal.began, journal.champion, journal.finished)
     except (OSError, ValueError, KeyError, TypeError):
         return None  # Damaged: it is not gone on with, and another one is begun.
     return journal

@@ -80,12 +80,16 @@ class Nightly:
         """
         with journals.alone():
             self.steps = WithinBudget(self.steps, self.settings.budget_minutes)
-            champion = self.store.champion()
             resume = timedelta(hours=self.settings.resume_hours)
             dry_run = self.settings.dry_run
             journal = journals.begin(
-                self._fingerprint(champion), resume, dry_run=dry_run, began=self.began
+                self._fingerprint(),
+                self.store.champion_name(),
+                resume,
+                dry_run=dry_run,
+                began=self.began,
             )
+            champion = self.store.open(journal.champion)
             night = _Night(self, journal, champion)
             night.harvest()
             night.freeze()
@@ -95,10 +99,10 @@ class Nightly:
             night.card()
             return night.finish()
 
-    def _fingerprint(self, champion: Release) -> str:
+    def _fingerprint(self) -> str:
         """Name what a night must have in common with one that it goes on with."""
         settings = self.settings.model_dump_json(exclude={"budget_minutes", "resume_hours"})
-        return hashlib.sha256(f"{champion.digest}{settings}".encode()).hexdigest()
+        return hashlib.sha256(settings.encode()).hexdigest()
 
 
 class _Night:
