@@ -222,13 +222,14 @@ class _Night:
             self.journal.record("publish", None)
             return
         store = self.given.store
-        if store.champion_name() not in (self.champion.name, self.challenger.name):
+        current = store.champion_name()
+        if current not in (self.champion.name, self.challenger.name):
             raise ReleaseError(
-                f"The champion changed to {store.champion_name()} while the night ran, and the "
+                f"The champion changed to {current} while the night ran, and the "
                 "comparison was with another. Start the night again."
             )
         store.publish(self.challenger.path)
-        if store.champion_name() != self.challenger.name:
+        if current != self.challenger.name:
             store.use(self.challenger.name)
         self.journal.record("publish", self.challenger.name)
         self.given.tell(f"{self.challenger.name} is the champion now. Back: releases rollback")
