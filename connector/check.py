@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from connector.memory import PLATFORM
-from connector.platform import Platform
+from connector.platform import Platform, connect
 from engine.errors import TtpscribeError
 
 if TYPE_CHECKING:
@@ -100,20 +100,10 @@ def _ledger(settings: Settings) -> Iterator[tuple[State, str]]:
 
 
 def _reach(settings: Settings, platforms: list[Platform]) -> Iterator[tuple[State, str]]:
-    from pycti import OpenCTIApiClient
-
-    url = str(settings.opencti.url).rstrip("/")
-    api = OpenCTIApiClient(
-        url,
-        settings.opencti.token.get_secret_value(),
-        log_level="critical",
-        ssl_verify=settings.opencti.ssl_verify,
-        perform_health_check=False,
-    )
-    platform = Platform(api, 0, settings.ttpscribe.request_timeout)
-    platform.ask("connecting", lambda: api.query("query Me { me { id } }"))
+    platform = connect(settings, retries=0)
+    platform.ask("connecting", lambda: platform.api.query("query Me { me { id } }"))
     platforms.append(platform)
-    yield "ok", f"{url} answers, and takes the token"
+    yield "ok", f"{platform.api.base_url} answers, and takes the token"
 
 
 def _version(platform: Platform) -> Iterator[tuple[State, str]]:
