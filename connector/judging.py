@@ -87,13 +87,11 @@ def recall(ledger: Ledger, report: str, drafts: Iterable[str] = ()) -> Known:
 
 def open_questions(look: Look, known: Known) -> bool:
     """Say whether something is on the report, or missing, that no verdict explains yet."""
-    settled = {
-        technique
-        for technique, verdict in known.verdicts.items()
-        if (verdict.verdict == "rejected") == (technique not in look.techniques)
-    }
-    expected = known.seen | known.ours.keys()
-    return bool((look.techniques ^ expected) - settled)
+    rejected = {each for each, one in known.verdicts.items() if one.verdict == "rejected"}
+    kept = known.verdicts.keys() - rejected
+    expected = known.seen | known.ours.keys() | kept
+    gone, new = expected - look.techniques, look.techniques - expected
+    return bool((gone - rejected) | new | (rejected & look.techniques))
 
 
 def vanished(look: Look, known: Known, history: History | None) -> frozenset[str]:
