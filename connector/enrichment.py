@@ -25,7 +25,7 @@ from connector.memory import PLATFORM, Memory, key_of, notice, recall, things_of
 from connector.note import note_id
 from connector.platform import FIRST_WAIT, LONGEST_WAIT, Platform
 from connector.reader import Reading, read
-from connector.records import record
+from connector.records import QUESTION, record
 from connector.report import Report
 from connector.writer import Draft, compose
 
@@ -133,9 +133,12 @@ class Enrichment:
         self.at("read")
         if reading.document is None:
             return Result(None, wording.no_text(report, reading.problems))
-        digest = fingerprint(reading, settings, memory)
+        question = fingerprint(reading, settings, memory)
         last = self.ledger.last_enrichment(PLATFORM, key)
-        known = last is not None and (last.digest, last.release) == (digest, release)
+        known = last is not None and (last.digests.get(QUESTION), last.release) == (
+            question,
+            release,
+        )
         # What the platform dropped is worth another try, but only if a person asks for it:
         # our own try changes the report, and would start the next one.
         if known and not (order.by_hand and self._dropped(report, key)):
@@ -156,7 +159,7 @@ class Enrichment:
             report, reading, analysis, memory, settings, self.platform,
             self.analyser.knowledge, _now(),
         )  # fmt: skip
-        record(self.ledger, identifier, key, digest, reading, analysis, draft)
+        record(self.ledger, identifier, key, question, reading, analysis, draft)
         self.at("recorded")
         return Result(draft)
 

@@ -20,12 +20,15 @@ from engine.types import Analysis
 if TYPE_CHECKING:
     from engine.ledger import Ledger, Written
 
+# Beside the texts' digests, one of all that was asked: texts, settings, what analysts added.
+QUESTION = "(question)"
+
 
 def record(
     ledger: Ledger,
     identifier: str,
     key: str,
-    digest: str,
+    question: str,
     reading: Reading,
     analysis: Analysis,
     draft: Draft,
@@ -39,8 +42,8 @@ def record(
         The enrichment's id.
     key : str
         The report's name in the ledger.
-    digest : str
-        Of all that the result depends on besides the release.
+    question : str
+        A digest of all that the result depends on besides the release.
     reading : Reading
     analysis : Analysis
     draft : Draft
@@ -53,11 +56,14 @@ def record(
             Enrichment(
                 platform=PLATFORM,
                 report=key,
-                digest=digest,
+                digest=reading.digest,
                 release=analysis.release,
                 attack_version=analysis.attack_version,
                 operating_point=analysis.operating_point,
-                digests={each.name: each.digest for each in reading.sources},
+                digests={
+                    **{each.name: each.digest for each in reading.sources},
+                    QUESTION: question,
+                },
                 tlp=_tlp(draft.report),
                 id=identifier,
             ),

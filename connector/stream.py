@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -119,7 +119,10 @@ class Stream:
                     "right to connect connectors (CONNECTORAPI), or harvest without --follow."
                 )
             answer.raise_for_status()
-            for message in messages(answer.iter_lines(chunk_size=None)):
+            # Pieces as they come. Without chunks only a byte at a time does not wait for more.
+            chunked = "chunked" in answer.headers.get("Transfer-Encoding", "")
+            pieces = answer.iter_content(None if chunked else 1)
+            for message in messages(lines(pieces)):
                 if stopped():
                     return
                 event = understand(message)
@@ -127,10 +130,22 @@ class Stream:
                     yield event
 
 
-def messages(lines: Iterator[bytes]) -> Iterator[dict[str, str]]:
+def lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the lines of a text that comes in pieces; an event may be megabytes long."""
+    line = bytearray()
+    for piece in pieces:
+        *ended, rest = piece.split(b"\n")
+        for each in ended:
+            line += each
+            yield bytes(line).rstrip(b"\r")
+            line.clear()
+        line += rest
+
+
+def messages(given: Iterable[bytes]) -> Iterator[dict[str, str]]:
     """Yield server-sent events: the fields of each."""
     fields: dict[str, list[str]] = {}
-    for raw in lines:
+    for raw in given:
         line = raw.decode("utf-8", "replace")
         if not line:
             if fields:

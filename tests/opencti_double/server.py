@@ -219,6 +219,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/event-stream; charset=utf-8")
         self.send_header("Cache-Control", "no-cache, no-transform")
         self.send_header("Connection", "close")
+        self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         after = self.headers.get("last-event-id") or self.headers.get("from")
         events = platform.events
@@ -252,7 +253,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def _event(self, name: str, data: Any, event_id: str | None = None) -> None:
         head = f"id: {event_id}\n" if event_id else ""
-        self.wfile.write(f"{head}event: {name}\ndata: {json.dumps(data)}\n\n".encode())
+        piece = f"{head}event: {name}\ndata: {json.dumps(data)}\n\n".encode()
+        self.wfile.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
         self.wfile.flush()
 
     def _answer(
