@@ -118,7 +118,7 @@ class Enrichment:
             if result.draft is None:
                 return self._end(claim, str(result.message))
             sent = self._send(claim, order, result.draft, send)
-        return self._check(claim, order, sent)
+        return self._check(claim, order, sent, send)
 
     def prepare(self, message: str, order: Order) -> Result:
         """Read, analyse, decide what to write, and enter it in the ledger."""
@@ -241,7 +241,7 @@ class Enrichment:
         for _ in range(number):
             self.platform.api.work.report_expectation(order.work, None)
 
-    def _check(self, claim: Claim, order: Order, sent: Mapping[str, Any]) -> str:
+    def _check(self, claim: Claim, order: Order, sent: Mapping[str, Any], send: Send) -> str:
         """Wait for the import, and compare what is there with what was sent."""
         wrote = frozenset(sent["techniques"])
         if not wrote and not sent["things"]:
@@ -257,6 +257,8 @@ class Enrichment:
                 f"{self.settings.read_back_timeout:.0f} seconds; it is in its queue.",
             )
         report = self.platform.report(order.entity_type, sent["report"])
+        if refs := self._left_out(report, sent):
+            report = self._send_again(claim, order, report, refs, send)
         things = things_of(report, self._notes(report))
         key = key_of(report, order.draft)
         notice(self.ledger, key, report.technique_ids, things & set(sent["things"]))
@@ -268,6 +270,37 @@ class Enrichment:
             tracking = self.platform.tracking(order.work) if order.work else None
             message += " " + wording.dropped(report, dropped, lost, highest, tracking)
         return self._end(claim, message)
+
+    def _left_out(self, report: Report, sent: Mapping[str, Any]) -> dict[str, str]:
+        """Return the references that the platform left out though it holds what they refer to.
+
+        Where several workers import, one may take the report before another one is done with
+        what it refers to; unknown references are dropped without a word.
+        """
+        highest = self.platform.highest_confidence()
+        if not report.kind.container or (report.confidence or 0) > highest:
+            return {}
+        dropped = frozenset(sent["techniques"]) - report.technique_ids
+        refs = {each: one.standard_id for each, one in self.platform.techniques(dropped).items()}
+        relationships = (each for each in sent["things"] if each.startswith("relationship--"))
+        return refs | {each: each for each in relationships if each not in report.object_ids}
+
+    def _send_again(
+        self, claim: Claim, order: Order, report: Report, refs: dict[str, str], send: Send
+    ) -> Report:
+        """Send the references once more, and return the report as it is after that."""
+        before = claim.steps.get("again")
+        if before is None:
+            before = {"expected": self._announced(order)}
+            claim.step("again", before)
+        objects = Draft(report, _now(), refs=refs).bundle()
+        self._hand_over(objects, order, int(before["expected"]), send)
+        end = time.monotonic() + self.settings.read_back_timeout
+        while True:
+            report = self.platform.report(order.entity_type, report.id)
+            if not set(refs.values()) - report.object_ids or time.monotonic() > end:
+                return report
+            time.sleep(POLL)
 
     def _wait(self, work: str | None) -> bool:
         """Wait until the work's objects are imported; False if time ran out."""
