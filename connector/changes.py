@@ -6,7 +6,7 @@ breaks off is a place to go on from.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -206,7 +206,7 @@ def hands(node: Mapping[str, Any]) -> tuple[Hand, ...]:
     )
 
 
-def highest_tlp(definitions: tuple[str, ...]) -> str | None:
+def highest_tlp(definitions: Iterable[str]) -> str | None:
     """Return the highest TLP among markings; None where there is none."""
     levels = [each.strip().upper() for each in definitions]
     levels = [each for each in levels if each.startswith("TLP:")]

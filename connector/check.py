@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from connector.memory import PLATFORM
 from connector.platform import Platform, connect
+from connector.errors import Refused
 from engine.errors import TtpscribeError
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def check(settings: Settings) -> Iterator[Line]:
     for platform in platforms:
         yield from _part("version", lambda platform=platform: _version(platform))  # type: ignore[misc]
         yield from _part("user", lambda platform=platform: _user(platform))  # type: ignore[misc]
+        yield from _part("harvest", lambda platform=platform: _harvest(platform, settings))  # type: ignore[misc]
 
 
 def _part(name: str, look: Callable[[], Iterator[tuple[State, str]]]) -> Iterator[Line]:
@@ -156,3 +158,21 @@ def _user(platform: Platform) -> Iterator[tuple[State, str]]:
                 "written, without a word. Raise the user's maximum to 100."
             ),
         )
+
+
+def _harvest(platform: Platform, settings: Settings) -> Iterator[tuple[State, str]]:
+    from connector.history import People, read_history
+
+    harvest = settings.harvest
+    people, notes = People.of(platform, harvest.bots, harvest.mass_edits)
+    for note in notes:
+        yield "warning", note
+    try:
+        read_history(platform, people.own.id)
+    except Refused as error:
+        yield (
+            "warning",
+            f"{people.own.name} may not read the history, so verdicts are less sure: {error}",
+        )
+    else:
+        yield "ok", f"the history can be read, {people.bots} users are known as no analysts"

@@ -9,10 +9,11 @@ it page by page, ``stream`` brings changes as they happen, ``review`` marks repo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from time import monotonic
 
 from connector.changes import Changes
 from connector.errors import OutOfScope, Unavailable
-from connector.harvesting import Run, read_text
+from connector.harvesting import Run, Tally, read_text
 from connector.history import People
 from connector.memory import PLATFORM
 from connector.platform import Platform, connect
@@ -21,6 +22,8 @@ from connector.settings import Settings
 from connector.stream import Event, Stream
 from engine.harvest import Harvest, QueueEntry, ReportText
 from engine.ledger import Ledger
+
+ASKED_AGAIN = 600.0  # seconds
 
 
 def from_settings() -> OpenCTIHarvester | None:
@@ -52,6 +55,7 @@ class OpenCTIHarvester:
         self.settings = settings
         self._opened: Platform | None = None
         self._ledger: Ledger | None = None
+        self._following: tuple[float, Run] | None = None
 
     def close(self) -> None:
         """Let go of connections."""
@@ -158,11 +162,20 @@ class OpenCTIHarvester:
         run.tally.notes |= dict.fromkeys(notes)
         return run
 
+    def _run_of_stream(self, ledger: Ledger, advance: Callable[[str], None]) -> Run:
+        """Return a run with nothing in its tally; who connectors are is asked now and then."""
+        since, run = self._following or (0.0, None)
+        if run is None or run.ledger is not ledger or monotonic() - since > ASKED_AGAIN:
+            run = self._run(ledger, advance)
+            self._following = (monotonic(), run)
+        run.tally, run.now = Tally(), Changes(self._platform).now()
+        return run
+
     def _harvest_event(
         self, ledger: Ledger, event: Event, advance: Callable[[str], None]
     ) -> Harvest:
         """Look at what an event of the stream is about, and remember the event."""
-        run = self._run(ledger, advance)
+        run = self._run_of_stream(ledger, advance)
         if event.entity_type in ("Opinion", "Note"):
             run.statements(None)
         page = []

@@ -205,6 +205,11 @@ class People:
             return cls(own, bots, mass), [note]
         return cls(own, [*bots, *told], mass), []
 
+    @property
+    def bots(self) -> int:
+        """How many users, besides OpenCTI's own services, are no analysts."""
+        return len(self._bots - SERVICES)
+
     def whose(self, hand: Hand) -> Whose:
         """Say whether an edit is a person's."""
         if hand.id == self.own.id:

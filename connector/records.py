@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from connector.changes import highest_tlp
 from connector.memory import PLATFORM
 from connector.reader import Reading
-from connector.report import Report
 from connector.writer import Draft
 from engine.outputs.evidence import best, sentence_text
 from engine.types import Analysis
@@ -64,7 +64,7 @@ def record(
                     **{each.name: each.digest for each in reading.sources},
                     QUESTION: question,
                 },
-                tlp=_tlp(draft.report),
+                tlp=highest_tlp(each.definition for each in draft.report.markings),
                 id=identifier,
             ),
             {each.digest: each.text for each in reading.sources},
@@ -115,8 +115,3 @@ def _written(
     for thing in draft.things:
         if not thing.startswith(("relationship--", "note--")):
             yield make(kind="object", object=thing)
-
-
-def _tlp(report: Report) -> str | None:
-    levels = [m.definition for m in report.markings if m.definition.upper().startswith("TLP:")]
-    return levels[0] if levels else None

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from connector_rig import CONNECTOR_ID, Rig, example
+from connector_rig import CONNECTOR_ID, DOCX_SENTENCE, LSASS, Rig, example
 from harvest_scene import Scene, queueless_platform, scene_on
 from opencti_double import Element, OpenCTIDouble
 
@@ -234,25 +234,26 @@ def test_from_the_enrichment_to_the_verdict(
     lsass = _technique(platform, "T1003.001")
     platform.analyst.remove_ref(report, lsass)
     platform.analyst.add_ref(report, platform.create_attack_pattern("T1047", "WMI"))
+    platform.analyst.note("T1490 is a false positive here.", report)
     platform.analyst.set_status(report, "ANALYZED")
     for name, value in serving.environment().items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("TTPSCRIBE_HARVEST_DELAY", "0")
     result = CliRunner().invoke(connector, ["harvest"], standalone_mode=False)
     assert result.return_value == 0
-    assert result.output.splitlines()[0] == "1 reports looked at, 5 verdicts, 1 newly curated."
+    assert result.output.splitlines()[0] == "1 reports looked at, 6 verdicts, 1 newly curated."
     ledger = serving.opened[0].ledger
     held = ledger.current_verdicts(PLATFORM, report.id)
     assert {technique: each.verdict for technique, each in held.items()} == {
         "T1003.001": "rejected", "T1021.002": "confirmed", "T1047": "added",
-        "T1059.001": "confirmed", "T1566.001": "confirmed",
+        "T1059.001": "confirmed", "T1490": "rejected", "T1566.001": "confirmed",
     }  # fmt: skip
     assert "LSASS" in (held["T1003.001"].evidence or "")
     assert held["T1003.001"].release == serving.opened[0].analyser.engine.release.name
     # And the next enrichment keeps to it.
-    platform.analyst.set(report, "description", "Example Spider used LSASS memory (T1003.001).")
+    platform.analyst.set(report, "description", f"{LSASS} {DOCX_SENTENCE}")
     serving.enrich(report)
-    assert "T1003.001" not in platform.state(report)["techniques"]
+    assert not {"T1003.001", "T1490"} & set(platform.state(report)["techniques"])
     assert CONNECTOR_ID in platform.works.connectors
 
 
