@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from connector.errors import Refused
 from connector.memory import PLATFORM
 from connector.platform import Platform, connect
-from connector.errors import Refused
 from engine.errors import TtpscribeError
 
 if TYPE_CHECKING:
