@@ -25,7 +25,7 @@ from connector.memory import PLATFORM, Memory, key_of, notice, recall, things_of
 from connector.note import note_id
 from connector.platform import FIRST_WAIT, LONGEST_WAIT, Platform
 from connector.reader import Reading, read
-from connector.records import QUESTION, record
+from connector.records import asked, record
 from connector.report import Report
 from connector.writer import Draft, compose
 
@@ -135,9 +135,10 @@ class Enrichment:
             return Result(None, wording.no_text(report, reading.problems))
         question = fingerprint(reading, settings, memory)
         last = self.ledger.last_enrichment(PLATFORM, key)
-        known = last is not None and (last.digests.get(QUESTION), last.release) == (
-            question,
-            release,
+        known = (
+            last is not None
+            and last.release == release
+            and asked(self.ledger, key) == (last.id, question)
         )
         # What the platform dropped is worth another try, but only if a person asks for it:
         # our own try changes the report, and would start the next one.

@@ -20,8 +20,14 @@ from engine.types import Analysis
 if TYPE_CHECKING:
     from engine.ledger import Ledger, Written
 
-# Beside the texts' digests, one of all that was asked: texts, settings, what analysts added.
-QUESTION = "(question)"
+
+def asked(ledger: Ledger, key: str) -> tuple[str, str] | None:
+    """Return the enrichment of a report that was last recorded, and what was asked in it."""
+    found = ledger.cursor(PLATFORM, f"asked {key}")
+    if found is None:
+        return None
+    identifier, question = found.split()
+    return identifier, question
 
 
 def record(
@@ -60,15 +66,13 @@ def record(
                 release=analysis.release,
                 attack_version=analysis.attack_version,
                 operating_point=analysis.operating_point,
-                digests={
-                    **{each.name: each.digest for each in reading.sources},
-                    QUESTION: question,
-                },
+                digests={each.name: each.digest for each in reading.sources},
                 tlp=highest_tlp(each.definition for each in draft.report.markings),
                 id=identifier,
             ),
             {each.digest: each.text for each in reading.sources},
         )
+        ledger.set_cursor(PLATFORM, f"asked {key}", f"{identifier} {question}")
         ledger.record_written(*_written(identifier, reading, analysis, draft))
         ledger.record_files(
             *(
