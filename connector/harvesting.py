@@ -123,7 +123,7 @@ class Run:
                 self._came_of_age(kind, f"{name} {kind}", self.now - age)
             name = f"changes {kind}"
             for page in self.changes.reports(kind, self._after(name), until):
-                self.take(page, (name, iso(page[-1].updated)))
+                self.take(page, (name, self._forward(name, page[-1].updated)))
         self.statements(until)
 
     def _came_of_age(self, kind: str, name: str, end: datetime) -> None:
@@ -146,6 +146,11 @@ class Run:
             return moment(before) - timedelta(seconds=self.settings.harvest.overlap)
         since = self.settings.harvest.since
         return None if since is None else datetime.combine(since, time.min, UTC)
+
+    def _forward(self, name: str, at: datetime) -> str:
+        """Return a cursor's next value: what is looked at again does not move it back."""
+        before = self.ledger.cursor(PLATFORM, name)
+        return iso(at if before is None else max(at, moment(before)))
 
     # -- reports --
 
@@ -222,7 +227,7 @@ class Run:
             return before.digest
         try:
             reading = read_text(self.settings, self.platform, look.entity_type, look.id)
-        except OutOfScope:
+        except (OutOfScope, Refused):
             return None
         return reading.digest if reading.document is not None else None
 
@@ -248,7 +253,8 @@ class Run:
                         hear(self, statement, judged)
                 with self.ledger.transaction():
                     self.keep(judged)
-                    self.ledger.set_cursor(PLATFORM, name, iso(moment(page[-1]["updated_at"])))
+                    value = self._forward(name, moment(page[-1]["updated_at"]))
+                    self.ledger.set_cursor(PLATFORM, name, value)
                 self.advance(f"{name} heard, {self.tally.verdicts} verdicts")
 
     # -- parts --
