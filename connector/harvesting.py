@@ -18,8 +18,9 @@ from connector.curation import Reason, needs_history, reason
 from connector.errors import OutOfScope, Refused
 from connector.hearing import hear
 from connector.history import Edit, History, People, read_history
-from connector.judging import Judged, Known, judge, open_questions, recall, vanished
+from connector.judging import Judged, judge
 from connector.kinds import KINDS
+from connector.known import Known, open_questions, recall, vanished
 from connector.memory import PLATFORM
 from connector.opinions import of_note, of_opinion
 from connector.platform import Platform, allowed

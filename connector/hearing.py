@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from connector.changes import Look
-from connector.judging import Judged, Known, verdict_on
+from connector.judging import Judged, verdict_on
+from connector.known import Known
 from connector.opinions import Stance, Statement
 
 if TYPE_CHECKING:
