@@ -24,12 +24,21 @@ SAID, QUIET = 0.9, 0.6
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why a report counts as curated; ``confidence`` is that of what was kept on it."""
+    """Why a report counts as curated.
+
+    Attributes
+    ----------
+    confidence : float
+        That what was kept on it was kept knowingly.
+    seen : datetime or None
+        When a person was last at the report: what came later nobody has agreed with.
+    """
 
     known_by: Literal["status", "label", "reviewer", "quiet"]
     confidence: float
     at: datetime
     who: Hand | None = None
+    seen: datetime | None = None
 
 
 def reason(
@@ -51,11 +60,16 @@ def reason(
     now : datetime
         The platform's time.
     """
-    last = _last_person(history, people)
-    if look.status is not None and _one_of((look.status,), settings.statuses):
-        return Reason("status", SAID, look.updated, last)
-    if _one_of(look.labels, settings.labels):
-        return Reason("label", SAID, look.updated, last)
+    said = said_so(look, settings)
+    seen, last = _last_person(history, people)
+    if said is not None:
+        # A playbook can set a status or a label as well; then nobody has looked.
+        names = (look.status or "",) if said == "status" else settings.labels
+        set_by = [history.put[each.casefold()] for each in names
+                  if history is not None and each.casefold() in history.put]  # fmt: skip
+        who = set_by[0] if set_by else last
+        if history is None or (who is not None and people.whose(who) == "person"):
+            return Reason(said, SAID, look.updated, who, seen)
     if history is None:
         return None
     # Who came before our last writing has not seen it. In the platform's time, as all here.
@@ -64,7 +78,7 @@ def reason(
     if now - look.updated >= SETTLED:
         for at, hand in reversed(history.hands):
             if at > since and _one_of((hand.id, hand.name), settings.reviewers):
-                return Reason("reviewer", SAID, at, hand)
+                return Reason("reviewer", SAID, at, hand, seen)
     if settings.quiet_days and now - look.updated >= timedelta(days=settings.quiet_days):
         # Somebody who never looked at the techniques has not agreed with them.
         by_hand = [
@@ -73,16 +87,22 @@ def reason(
             if edit.at > since and people.whose(edit.who) == "person" and not people.is_mass(edit)
         ]
         if by_hand:
-            return Reason("quiet", QUIET, look.updated, by_hand[-1])
+            return Reason("quiet", QUIET, look.updated, by_hand[-1], seen)
     return None
 
 
-def needs_history(look: Look, people: People, settings: HarvestSettings, now: datetime) -> bool:
-    """Say whether the history can make a report count as curated: a person wrote to it."""
-    if not any(people.whose(each) == "person" for each in look.creators):
-        return False
+def needs_history(look: Look, settings: HarvestSettings, now: datetime) -> bool:
+    """Say whether the history decides if a report counts as curated."""
     quiet = timedelta(days=settings.quiet_days)
-    return bool(settings.reviewers) or bool(quiet and now - look.updated >= quiet)
+    old_enough = bool(quiet) and now - look.updated >= quiet
+    return bool(settings.reviewers) or old_enough
+
+
+def said_so(look: Look, settings: HarvestSettings) -> Literal["status", "label"] | None:
+    """Return what says that a report is curated."""
+    if look.status is not None and _one_of((look.status,), settings.statuses):
+        return "status"
+    return "label" if _one_of(look.labels, settings.labels) else None
 
 
 def ages(settings: HarvestSettings) -> Iterator[tuple[str, timedelta]]:
@@ -141,11 +161,13 @@ def _origin(state: str, at: datetime) -> str:
     return f"{text_digest(state)[:16]} {iso(at)}"
 
 
-def _last_person(history: History | None, people: People) -> Hand | None:
-    if history is None:
-        return None
-    persons = [hand for _, hand in history.hands if people.whose(hand) == "person"]
-    return persons[-1] if persons else None
+def _last_person(
+    history: History | None, people: People
+) -> tuple[datetime, Hand] | tuple[None, None]:
+    for at, hand in reversed(history.hands if history is not None else ()):
+        if people.whose(hand) == "person":
+            return at, hand
+    return None, None
 
 
 def _one_of(values: Iterable[str], wanted: Iterable[str]) -> bool:

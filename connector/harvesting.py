@@ -31,6 +31,7 @@ from engine.ledger import Curation, Ledger
 if TYPE_CHECKING:
     from connector.settings import Settings
 
+JUST_BROUGHT = timedelta(minutes=1)
 NO_HISTORY = (
     "The history of reports cannot be read ({reason}), so it is not known who did what. What is "
     "gone counts as rejected, less surely; what is new counts only on curated reports."
@@ -186,11 +187,14 @@ class Run:
         """Ask for what is needed to judge a report: its history, its text where it is curated."""
         harvest, people = self.settings.harvest, self.people
         known = self.recall(look)
-        by_hand = known.judged or any(people.whose(each) == "person" for each in look.creators)
         history = None
-        if told or (
-            by_hand
-            and (open_questions(look, known) or needs_history(look, people, harvest, self.now))
+        if (
+            told
+            or curation.said_so(look, harvest)
+            or (
+                self._touched(look, known)
+                and (open_questions(look, known) or needs_history(look, harvest, self.now))
+            )
         ):
             history = self._history(look, told)
         why = reason(look, history, people, harvest, self.now)
@@ -198,6 +202,17 @@ class Run:
         unexplained = vanished(look, known, history)
         held = self.platform.techniques(unexplained)
         return _Found(look, known, history, why, digest, unexplained - held.keys())
+
+    def _touched(self, look: Look, known: Known) -> bool:
+        """Say whether a person may have been at a report: not if a connector just brought it.
+
+        Its creators are those who imported it; who edited it by hand need not be among them.
+        """
+        return (
+            known.judged
+            or look.updated - look.created > JUST_BROUGHT
+            or any(self.people.whose(each) == "person" for each in look.creators)
+        )
 
     def _history(self, look: Look, told: Sequence[Edit]) -> History | None:
         if not self._history_refused:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -56,11 +56,14 @@ class History:
         Everybody's changes, of whatever kind.
     maker : Hand or None
         Who made the report.
+    put : mapping from value to Hand
+        Who last put a value there that is no technique: a label, the name of a status.
     """
 
     edits: tuple[Edit, ...] = ()
     hands: tuple[tuple[datetime, Hand], ...] = ()
     maker: Hand | None = None
+    put: Mapping[str, Hand] = field(default_factory=dict)
 
     def last(self, technique: str) -> Edit | None:
         """Return the last edit of a technique."""
@@ -136,6 +139,7 @@ def parse_history(entries: Iterable[Mapping[str, Any]]) -> History:
     edits: list[Edit] = []
     hands: list[tuple[datetime, Hand]] = []
     maker = None
+    put: dict[str, Hand] = {}
     for entry in entries:
         user = entry.get("user") or {"id": entry["user_id"]}
         who = Hand(str(user["id"]), str(user.get("name") or ""))
@@ -144,6 +148,9 @@ def parse_history(entries: Iterable[Mapping[str, Any]]) -> History:
         if entry.get("event_scope") == "create":
             maker = who
         for change in (entry.get("context_data") or {}).get("changes") or ():
+            put |= dict.fromkeys(
+                (each.casefold() for each in change.get("changes_added") or ()), who
+            )
             for present, values in (
                 (True, change.get("changes_added")),
                 (False, change.get("changes_removed")),
@@ -152,7 +159,7 @@ def parse_history(entries: Iterable[Mapping[str, Any]]) -> History:
                     Edit(technique=each, present=present, who=who, at=at, origin=str(entry["id"]))
                     for each in named(values or ())
                 )
-    return History(tuple(edits), tuple(hands), maker)
+    return History(tuple(edits), tuple(hands), maker, put)
 
 
 def named(values: Iterable[str]) -> Iterator[str]:

@@ -109,7 +109,7 @@ class _Judging:
                 continue
             if edit is not None and edit.present and not self._own(edit) and self._is_persons(edit):
                 self._add(technique, "confirmed" if ours else "added", edit, 1.0)
-            elif self.reason is not None:
+            elif self.reason is not None and not (ours and self._unseen(edit)):
                 kept: Literal["confirmed", "added"] = "confirmed" if ours else "added"
                 self._add(technique, kept, None, self.reason.confidence, curated=True)
             elif edit is None and not ours:
@@ -135,6 +135,14 @@ class _Judging:
         if edit.technique not in self.known.ours:
             self.judged.skipped["own write"] += 1
         return True
+
+    def _unseen(self, edit: Edit | None) -> bool:
+        """Say whether nobody was at the report since we wrote: then nobody has agreed with us."""
+        seen = self.reason.seen if self.reason is not None else None
+        if edit is None or seen is None:
+            self.judged.skipped["hand not known"] += 1
+            return True
+        return edit.at >= seen
 
     def _is_persons(self, edit: Edit) -> bool:
         whose = self.people.whose(edit.who)

@@ -119,9 +119,11 @@ def test_connectors_and_named_users_give_no_verdicts(scene: Scene) -> None:
     feed.add_ref(report, scene.techniques["T1490"])
     feed.remove_ref(report, scene.techniques["T1047"])
     script.remove_ref(report, scene.techniques["T1059"])
+    label = scene.platform.create("Label", value="ttpscribe:curated")
+    feed.add_label(report, label)  # nor does a report count as curated by them
     found = scene.harvest(bots=["Nightly-Script"])
     assert scene.verdicts(report) == {}
-    assert found.skipped == {"bot": 3}
+    assert (found.skipped, found.curated) == ({"bot": 3}, 0)
 
 
 def test_our_own_writing_that_the_ledger_lost_is_no_verdict(scene: Scene) -> None:
@@ -200,11 +202,35 @@ def test_a_curated_report_that_was_never_enriched_teaches_too(scene: Scene) -> N
     assert scene.verdict(report, "T1047").known_by == "curated"
 
 
+def test_what_a_person_put_on_a_report_of_a_feed(scene: Scene) -> None:
+    scene.feed()
+    report = scene.platform.create(
+        "Report", "feed", name="From a feed", published="2026-11-20T00:00:00.000Z",
+        objects=[scene.techniques["T1047"].id],
+    )  # fmt: skip
+    scene.age(report, minutes=5)
+    scene.add(report, "T1490")
+    scene.harvest()
+    assert scene.verdicts(report) == {"T1490": "added"}
+
+
 def test_what_a_person_made_a_report_with_was_added_by_them(scene: Scene) -> None:
     report = scene.platform.create_report("By hand", objects=[scene.techniques["T1047"]])
     scene.harvest()
     judged = scene.verdict(report, "T1047")
     assert (judged.verdict, judged.who) == ("added", scene.platform.users["analyst"].id)
+
+
+def test_what_was_written_after_the_last_look_is_not_confirmed(scene: Scene) -> None:
+    report = scene.platform.create_report("Closed", objects=[scene.techniques["T1047"]])
+    scene.platform.analyst.set_status(report, "CLOSED")
+    scene.write(report, "T1003.001")  # by a backfill: nobody has looked at it
+    scene.harvest()
+    assert scene.verdicts(report) == {"T1047": "added"}
+    scene.platform.analyst.set_status(report, "NEW")
+    scene.platform.analyst.set_status(report, "CLOSED")
+    scene.harvest()
+    assert scene.verdicts(report) == {"T1003.001": "confirmed", "T1047": "added"}
 
 
 def test_a_report_that_is_reopened_no_longer_counts(scene: Scene) -> None:
