@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from connector.errors import Refused
 from connector.memory import PLATFORM
-from connector.platform import Platform
+from connector.platform import Platform, connect
 from engine.errors import TtpscribeError
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def check(settings: Settings) -> Iterator[Line]:
     for platform in platforms:
         yield from _part("version", lambda platform=platform: _version(platform))  # type: ignore[misc]
         yield from _part("user", lambda platform=platform: _user(platform))  # type: ignore[misc]
+        yield from _part("harvest", lambda platform=platform: _harvest(platform, settings))  # type: ignore[misc]
 
 
 def _part(name: str, look: Callable[[], Iterator[tuple[State, str]]]) -> Iterator[Line]:
@@ -100,20 +102,10 @@ def _ledger(settings: Settings) -> Iterator[tuple[State, str]]:
 
 
 def _reach(settings: Settings, platforms: list[Platform]) -> Iterator[tuple[State, str]]:
-    from pycti import OpenCTIApiClient
-
-    url = str(settings.opencti.url).rstrip("/")
-    api = OpenCTIApiClient(
-        url,
-        settings.opencti.token.get_secret_value(),
-        log_level="critical",
-        ssl_verify=settings.opencti.ssl_verify,
-        perform_health_check=False,
-    )
-    platform = Platform(api, 0, settings.ttpscribe.request_timeout)
-    platform.ask("connecting", lambda: api.query("query Me { me { id } }"))
+    platform = connect(settings, retries=0)
+    platform.ask("connecting", lambda: platform.api.query("query Me { me { id } }"))
     platforms.append(platform)
-    yield "ok", f"{url} answers, and takes the token"
+    yield "ok", f"{platform.api.base_url} answers, and takes the token"
 
 
 def _version(platform: Platform) -> Iterator[tuple[State, str]]:
@@ -166,3 +158,21 @@ def _user(platform: Platform) -> Iterator[tuple[State, str]]:
                 "written, without a word. Raise the user's maximum to 100."
             ),
         )
+
+
+def _harvest(platform: Platform, settings: Settings) -> Iterator[tuple[State, str]]:
+    from connector.history import People, read_history
+
+    harvest = settings.harvest
+    people, notes = People.of(platform, harvest.bots, harvest.mass_edits)
+    for note in notes:
+        yield "warning", note
+    try:
+        read_history(platform, people.own.id)
+    except Refused as error:
+        yield (
+            "warning",
+            f"{people.own.name} may not read the history, so verdicts are less sure: {error}",
+        )
+    else:
+        yield "ok", f"the history can be read, {people.bots} users are known as no analysts"

@@ -10,23 +10,21 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from connector import wording
 from connector.analyser import Analyser
-from connector.errors import Unavailable
 from connector.files import NAMESPACE
 from connector.memory import PLATFORM, Memory, key_of, notice, recall, things_of
 from connector.note import note_id
-from connector.platform import FIRST_WAIT, LONGEST_WAIT, Platform
+from connector.platform import Platform
 from connector.reader import Reading, read
-from connector.records import record
+from connector.records import asked, record
 from connector.report import Report
+from connector.sending import Send, Sender, now
 from connector.writer import Draft, compose
 
 if TYPE_CHECKING:
@@ -41,7 +39,6 @@ _MATTERS = (
     "write_relationships", "write_note", "write_html", "write_navigator",
 )  # fmt: skip
 STEPS = ("taken", "read", "analysed", "recorded", "sending", "sent", "checked", "reported")
-POLL = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +62,6 @@ class Result:
     draft: Draft | None
     message: str | None = None
     failed: bool = False
-
-
-Send = Callable[[list[dict[str, Any]]], None]
 
 
 class Enrichment:
@@ -101,6 +95,7 @@ class Enrichment:
         self.settings = settings
         self.in_review = in_review
         self.at = at
+        self.sender = Sender(platform, settings, at)
 
     def run(self, claim: Claim, order: Order, send: Send) -> str:
         """Enrich, and return what to say in the work.
@@ -117,8 +112,8 @@ class Enrichment:
             result = self.prepare(claim.message, order)
             if result.draft is None:
                 return self._end(claim, str(result.message))
-            sent = self._send(claim, order, result.draft, send)
-        return self._check(claim, order, sent)
+            sent = self.sender.send(claim, order, result.draft, send)
+        return self._check(claim, order, sent, send)
 
     def prepare(self, message: str, order: Order) -> Result:
         """Read, analyse, decide what to write, and enter it in the ledger."""
@@ -133,9 +128,13 @@ class Enrichment:
         self.at("read")
         if reading.document is None:
             return Result(None, wording.no_text(report, reading.problems))
-        digest = fingerprint(reading, settings, memory)
+        question = fingerprint(reading, settings, memory)
         last = self.ledger.last_enrichment(PLATFORM, key)
-        known = last is not None and (last.digest, last.release) == (digest, release)
+        known = (
+            last is not None
+            and last.release == release
+            and asked(self.ledger, key) == (last.id, question)
+        )
         # What the platform dropped is worth another try, but only if a person asks for it:
         # our own try changes the report, and would start the next one.
         if known and not (order.by_hand and self._dropped(report, key)):
@@ -154,9 +153,9 @@ class Enrichment:
         memory = self._recall(report, key)
         draft = compose(
             report, reading, analysis, memory, settings, self.platform,
-            self.analyser.knowledge, _now(),
+            self.analyser.knowledge, now(),
         )  # fmt: skip
-        record(self.ledger, identifier, key, digest, reading, analysis, draft)
+        record(self.ledger, identifier, key, question, reading, analysis, draft)
         self.at("recorded")
         return Result(draft)
 
@@ -185,60 +184,7 @@ class Enrichment:
         identifier = note_id(report.id)
         return [identifier] if self.platform.note(identifier) is not None else []
 
-    def _send(self, claim: Claim, order: Order, draft: Draft, send: Send) -> Mapping[str, Any]:
-        """Hand the bundle over; a second time after a crash leaves the work's count right."""
-        objects = draft.bundle()
-        sent: dict[str, Any] = {
-            "report": draft.report.id,
-            "techniques": sorted(draft.refs),
-            "things": draft.things,
-            "expected": 0,
-        }
-        begun = claim.steps.get("sending")
-        if objects:
-            sent["expected"] = begun["expected"] if begun else self._announced(order)
-            claim.step("sending", sent)
-            self.at("sending")
-            self._hand_over(objects, order, int(sent["expected"]), send)
-        if begun is not None:  # what the first send brought in is there, and not sent again
-            for name in ("techniques", "things"):
-                sent[name] = sorted({*sent[name], *begun[name]})
-        claim.step("sent", sent)
-        self.at("sent")
-        return sent
-
-    def _hand_over(
-        self, objects: list[dict[str, Any]], order: Order, before: int, send: Send
-    ) -> None:
-        """Send, again if need be, and leave the work waiting for nothing that does not come.
-
-        Each try announces its objects to the work before it hands them over, and may die in
-        between. All of them are in the last one, so what earlier tries announced is reported as
-        imported; without that the work would never end.
-        """
-        wait = FIRST_WAIT
-        for attempt in range(self.settings.retries + 1):
-            announced = self._announced(order)
-            try:
-                send(objects)
-                break
-            except Unavailable:
-                if attempt == self.settings.retries:
-                    self._report(order, self._announced(order) - before)
-                    raise
-            time.sleep(wait)
-            wait = min(wait * 2, LONGEST_WAIT)
-        self._report(order, announced - before)
-
-    def _announced(self, order: Order) -> int:
-        tracking = self.platform.tracking(order.work) if order.work else None
-        return tracking.expected if tracking else 0
-
-    def _report(self, order: Order, number: int) -> None:
-        for _ in range(number):
-            self.platform.api.work.report_expectation(order.work, None)
-
-    def _check(self, claim: Claim, order: Order, sent: Mapping[str, Any]) -> str:
+    def _check(self, claim: Claim, order: Order, sent: Mapping[str, Any], send: Send) -> str:
         """Wait for the import, and compare what is there with what was sent."""
         wrote = frozenset(sent["techniques"])
         if not wrote and not sent["things"]:
@@ -246,7 +192,7 @@ class Enrichment:
         what = wording.written(wrote, sent["things"])
         if self.in_review and not order.draft:
             return self._end(claim, f"{what} It waits in a draft for approval.")
-        finished = self._wait(order.work)
+        finished = self.sender.wait(order.work)
         if not finished:
             return self._end(
                 claim,
@@ -254,6 +200,8 @@ class Enrichment:
                 f"{self.settings.read_back_timeout:.0f} seconds; it is in its queue.",
             )
         report = self.platform.report(order.entity_type, sent["report"])
+        if refs := self.sender.left_out(report, sent):
+            report = self.sender.send_again(claim, order, report, refs, send)
         things = things_of(report, self._notes(report))
         key = key_of(report, order.draft)
         notice(self.ledger, key, report.technique_ids, things & set(sent["things"]))
@@ -265,19 +213,6 @@ class Enrichment:
             tracking = self.platform.tracking(order.work) if order.work else None
             message += " " + wording.dropped(report, dropped, lost, highest, tracking)
         return self._end(claim, message)
-
-    def _wait(self, work: str | None) -> bool:
-        """Wait until the work's objects are imported; False if time ran out."""
-        end = time.monotonic() + self.settings.read_back_timeout
-        if work is None or not self.settings.read_back_timeout:
-            return False
-        while True:
-            tracking = self.platform.tracking(work)
-            if tracking is None or tracking.finished:
-                return True
-            if time.monotonic() > end:
-                return False
-            time.sleep(POLL)
 
     def _end(self, claim: Claim, message: str) -> str:
         with self.ledger.transaction():
@@ -309,7 +244,3 @@ def fingerprint(reading: Reading, settings: TtpscribeSettings, memory: Memory) -
     question["problems"] = reading.problems
     question["added"] = [] if settings.inferences == "off" else sorted(memory.added)
     return hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

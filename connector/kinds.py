@@ -58,7 +58,9 @@ _ALL = (
     Kind(
         "Malware-Analysis",
         "malware-analysis",
-        MappingProxyType({"result_name": "result_name", "product": "product"}),
+        MappingProxyType(
+            {"result_name": "result_name", "product": "product", "submitted": "submitted"}
+        ),
         description=None,
         content=None,
         container=False,

@@ -25,7 +25,7 @@ class Memory:
     Attributes
     ----------
     removed : frozenset of str
-        Techniques that were on the report once and are not any more.
+        Techniques that are not on the report, and were once, or were called wrong.
     added : frozenset of str
         Techniques on the report that ttpscribe did not write.
     gone : frozenset of str
@@ -71,7 +71,9 @@ def recall(ledger: Ledger, key: str, report: Report, things: frozenset[str]) -> 
         each.technique for each in ledger.written(PLATFORM, key)
         if each.kind == "ref" and each.technique
     }  # fmt: skip
-    removed = ledger.seen_present(PLATFORM, key) - present
+    was_there = ledger.seen_present(PLATFORM, key)
+    # Nor is that written of which somebody said that it is wrong before it ever was.
+    removed = (was_there | ledger.removed(PLATFORM, key)) - present
     seen = ledger.last_seen_objects(PLATFORM, key)
     gone = frozenset(each for each in seen if each not in things)
     latest = ledger.last_seen(PLATFORM, key)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 import requests
@@ -25,6 +25,9 @@ from connector.report import (
     nodes,
     parse,
 )
+
+if TYPE_CHECKING:
+    from connector.settings import Settings
 
 T = TypeVar("T")
 FIRST_WAIT = 0.5
@@ -269,6 +272,21 @@ class Platform:
             "reporting the work",
             lambda: self.api.work.to_processed(work_id, message, failed),
         )
+
+
+def connect(settings: Settings, retries: int | None = None) -> Platform:
+    """Talk to OpenCTI without being registered as a connector there."""
+    from pycti import OpenCTIApiClient
+
+    api = OpenCTIApiClient(
+        str(settings.opencti.url).rstrip("/"),
+        settings.opencti.token.get_secret_value(),
+        log_level="critical",
+        ssl_verify=settings.opencti.ssl_verify,
+        perform_health_check=False,
+    )
+    ours = settings.ttpscribe
+    return Platform(api, ours.retries if retries is None else retries, ours.request_timeout)
 
 
 def allowed(marking: str, max_tlp: str) -> bool:

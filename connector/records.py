@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from connector.changes import highest_tlp
 from connector.memory import PLATFORM
 from connector.reader import Reading
-from connector.report import Report
 from connector.writer import Draft
 from engine.outputs.evidence import best, sentence_text
 from engine.types import Analysis
@@ -21,11 +21,20 @@ if TYPE_CHECKING:
     from engine.ledger import Ledger, Written
 
 
+def asked(ledger: Ledger, key: str) -> tuple[str, str] | None:
+    """Return the enrichment of a report that was last recorded, and what was asked in it."""
+    found = ledger.cursor(PLATFORM, f"asked {key}")
+    if found is None:
+        return None
+    identifier, question = found.split()
+    return identifier, question
+
+
 def record(
     ledger: Ledger,
     identifier: str,
     key: str,
-    digest: str,
+    question: str,
     reading: Reading,
     analysis: Analysis,
     draft: Draft,
@@ -39,8 +48,8 @@ def record(
         The enrichment's id.
     key : str
         The report's name in the ledger.
-    digest : str
-        Of all that the result depends on besides the release.
+    question : str
+        A digest of all that the result depends on besides the release.
     reading : Reading
     analysis : Analysis
     draft : Draft
@@ -53,16 +62,17 @@ def record(
             Enrichment(
                 platform=PLATFORM,
                 report=key,
-                digest=digest,
+                digest=reading.digest,
                 release=analysis.release,
                 attack_version=analysis.attack_version,
                 operating_point=analysis.operating_point,
                 digests={each.name: each.digest for each in reading.sources},
-                tlp=_tlp(draft.report),
+                tlp=highest_tlp(each.definition for each in draft.report.markings),
                 id=identifier,
             ),
             {each.digest: each.text for each in reading.sources},
         )
+        ledger.set_cursor(PLATFORM, f"asked {key}", f"{identifier} {question}")
         ledger.record_written(*_written(identifier, reading, analysis, draft))
         ledger.record_files(
             *(
@@ -109,8 +119,3 @@ def _written(
     for thing in draft.things:
         if not thing.startswith(("relationship--", "note--")):
             yield make(kind="object", object=thing)
-
-
-def _tlp(report: Report) -> str | None:
-    levels = [m.definition for m in report.markings if m.definition.upper().startswith("TLP:")]
-    return levels[0] if levels else None

@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from connector.settings import (
     PLACEHOLDER,
     ConnectorSettings,
+    HarvestSettings,
     OpenCTISettings,
     TtpscribeSettings,
 )
@@ -25,6 +26,7 @@ SECTIONS: dict[str, type[Any]] = {
     "opencti": OpenCTISettings,
     "connector": ConnectorSettings,
     "ttpscribe": TtpscribeSettings,
+    "harvest": HarvestSettings,
 }
 BEGIN = "<!-- settings: made by python -m connector.reference -->"
 END = "<!-- end of settings -->"

@@ -131,9 +131,7 @@ def parse(node: Mapping[str, Any]) -> Report:
         techniques=tuple(
             StoredTechnique(each["id"], each["standard_id"], each["x_mitre_id"], each["name"])
             for each in members
-            if each["entity_type"] == "Attack-Pattern"
-            # Attack-patterns of one's own may have any id there; those are left alone.
-            and _ATTACK_ID.fullmatch(each.get("x_mitre_id") or "")
+            if each["entity_type"] == "Attack-Pattern" and attack_id(each)
         ),
         threats=tuple(_threat(each) for each in members if each["entity_type"] in THREATS),
         object_ids=frozenset(each["standard_id"] for each in members),
@@ -168,6 +166,11 @@ MEMBERS = f"""
         {_NAMED}
     }} }} }}
 """
+
+
+def attack_id(node: Mapping[str, Any]) -> bool:
+    """Tell whether an attack-pattern is one of ATT&CK's; one's own may have any id, or none."""
+    return _ATTACK_ID.fullmatch(node.get("x_mitre_id") or "") is not None
 
 
 def nodes(connection: Any) -> list[dict[str, Any]]:

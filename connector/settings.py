@@ -8,8 +8,9 @@ The variables of OpenCTI and of connectors have their usual names; ours begin wi
 from __future__ import annotations
 
 import os
+from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, cast, get_args
 
 import yaml
 from pydantic import (
@@ -237,6 +238,77 @@ class TtpscribeSettings(_Section):
     )
 
 
+class HarvestSettings(_Section):
+    """Which edits are verdicts, and when a report counts as curated."""
+
+    model_config = SettingsConfigDict(env_prefix="TTPSCRIBE_HARVEST_")
+
+    statuses: Names = Field(
+        ("ANALYZED", "CLOSED"),
+        description="A report in one of these workflow statuses counts as curated.",
+    )
+    labels: Names = Field(
+        ("ttpscribe:curated",),
+        description="A report that carries one of these labels counts as curated.",
+    )
+    reviewers: Names = Field(
+        (),
+        description=(
+            "Users, by name or id: a report that one of them changed after the enrichment counts "
+            "as curated, an hour after the last change."
+        ),
+    )
+    quiet_days: int = Field(
+        14,
+        ge=0,
+        description=(
+            "A report whose techniques a person changed by hand after the enrichment counts as "
+            "curated when nothing changed for so many days. 0: never."
+        ),
+    )
+    bots: Names = Field(
+        (),
+        description=(
+            "Users, by name or id, whose edits are no verdicts, besides those of the registered "
+            "connectors and of OpenCTI itself: feeds, scripts, synchronizations."
+        ),
+    )
+    mass_edits: int = Field(
+        50,
+        ge=1,
+        description=(
+            "So many techniques added or removed by one user within a minute are an import, not "
+            "verdicts."
+        ),
+    )
+    since: date | None = Field(
+        None,
+        description=(
+            "The first harvest looks at what changed since this day (2026-01-31). Without one, at "
+            "everything."
+        ),
+    )
+    delay: int = Field(
+        30,
+        ge=0,
+        description=(
+            "Changes of the last so many seconds wait for the next harvest: OpenCTI enters them "
+            "in its history a little later."
+        ),
+    )
+    overlap: int = Field(
+        600,
+        ge=0,
+        description=(
+            "Every harvest looks again at so many seconds before the last one's end, in case "
+            "something came in late. Nothing is recorded twice."
+        ),
+    )
+    review_label: Annotated[str, AfterValidator(_chosen)] = Field(
+        "ttpscribe:review", description="The label on reports whose verdicts would teach most."
+    )
+
+
 class Settings:
     """All sections, and what else config.yml holds for pycti (``mq`` and others)."""
 
@@ -246,11 +318,22 @@ class Settings:
         connector: ConnectorSettings,
         ttpscribe: TtpscribeSettings,
         file: dict[str, Any] | None = None,
+        harvest: HarvestSettings | None = None,
     ) -> None:
         self.opencti = opencti
         self.connector = connector
         self.ttpscribe = ttpscribe
+        self.harvest: HarvestSettings = harvest or cast(Any, HarvestSettings)()
         self.file = file or {}
+
+    @staticmethod
+    def configured(path: Path | None = None) -> bool:
+        """Tell whether anybody has set OpenCTI's address or token here."""
+        given = _read(path).get("opencti") or {}
+        return any(
+            os.environ.get(variable) or given.get(key) not in (None, "", PLACEHOLDER)
+            for variable, key in (("OPENCTI_URL", "url"), ("OPENCTI_TOKEN", "token"))
+        )
 
     @classmethod
     def load(cls, path: Path | None = None) -> Self:
@@ -273,9 +356,10 @@ class Settings:
         opencti = _section(OpenCTISettings, file, "opencti", faults)
         connector = _section(ConnectorSettings, file, "connector", faults)
         ttpscribe = _section(TtpscribeSettings, file, "ttpscribe", faults)
+        harvest = _section(HarvestSettings, file, "harvest", faults)
         if faults or opencti is None or connector is None or ttpscribe is None:
             raise SettingsError("The settings are not complete:\n  " + "\n  ".join(faults))
-        return cls(opencti, connector, ttpscribe, file)
+        return cls(opencti, connector, ttpscribe, file, harvest)
 
     def for_pycti(self) -> dict[str, Any]:
         """Return the configuration that pycti's helper takes."""
@@ -330,10 +414,11 @@ def _read(path: Path | None) -> dict[str, Any]:
 
 
 def _refuse_unknown(file: dict[str, Any]) -> None:
-    # pycti reads further keys of `opencti`, `connector` and `mq`; `ttpscribe` is ours alone.
-    unknown = set(file.get("ttpscribe") or {}) - set(TtpscribeSettings.model_fields)
-    if unknown:
-        raise SettingsError(
-            f"There is no setting 'ttpscribe: {sorted(unknown)[0]}'. "
-            f"Choose from: {', '.join(TtpscribeSettings.model_fields)}."
-        )
+    # pycti reads further keys of `opencti`, `connector` and `mq`; these two are ours alone.
+    for name, kind in (("ttpscribe", TtpscribeSettings), ("harvest", HarvestSettings)):
+        unknown = set(file.get(name) or {}) - set(kind.model_fields)
+        if unknown:
+            raise SettingsError(
+                f"There is no setting '{name}: {sorted(unknown)[0]}'. "
+                f"Choose from: {', '.join(kind.model_fields)}."
+            )

@@ -1,4 +1,4 @@
-"""``ttpscribe connector``: run, check, enrich, backfill."""
+"""``ttpscribe connector``: run, check, enrich, backfill, harvest."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from connector.commands.harvest import harvest
+from connector.commands.settings import load
 from connector.errors import ConnectorError
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ Examples:
   ttpscribe connector run
   ttpscribe connector enrich f8dd73c0-736d-4d58-97a2-82029806ed4d
   ttpscribe connector backfill --since 2026-01-01 --label apt --per-minute 20
+  ttpscribe connector harvest
 """
 
 
@@ -36,7 +39,7 @@ Examples:
 )
 @click.pass_context
 def connector(ctx: click.Context, config: Path | None) -> None:
-    """Enrich reports in OpenCTI."""
+    """Enrich reports in OpenCTI, and learn what analysts made of it."""
     ctx.obj = config
 
 
@@ -44,7 +47,7 @@ def connector(ctx: click.Context, config: Path | None) -> None:
 @click.pass_obj
 def run(config: Path | None) -> None:
     """Serve OpenCTI until ended by a signal."""
-    with _open(_load(config)) as opened:
+    with _open(load(config)) as opened:
         opened.run()
 
 
@@ -58,7 +61,7 @@ def check(config: Path | None) -> int:
     from connector.check import check as look
 
     failed = False
-    for line in look(_load(config)):
+    for line in look(load(config)):
         state = click.style(f"{line.state:<8}", fg=_COLOURS[line.state])
         click.echo(f"{state}{line.part:<10}{line.says}")
         failed |= line.state == "failed"
@@ -75,7 +78,7 @@ def enrich(config: Path | None, report_id: str) -> int:
     """
     from connector import orders
 
-    with _open(_load(config)) as opened:
+    with _open(load(config)) as opened:
         outcome = orders.enrich(opened, orders.find(opened.platform, report_id))
     click.echo(outcome.message, err=outcome.failed)
     return FAILED if outcome.failed else 0
@@ -104,7 +107,7 @@ def backfill(config: Path | None, since: datetime, label: str | None, per_minute
     """
     from connector import orders
 
-    settings = _load(config)
+    settings = load(config)
     moment = since.replace(tzinfo=UTC).isoformat().replace("+00:00", "Z")
     done = before = 0
     failures: list[str] = []
@@ -133,17 +136,10 @@ def backfill(config: Path | None, since: datetime, label: str | None, per_minute
     return FAILED if failures else 0
 
 
-def _load(config: Path | None) -> Settings:
-    try:
-        from connector.settings import Settings
-    except ImportError as error:  # pragma: no cover
-        raise ConnectorError(
-            f"{error.name} is missing. Install it: pip install 'ttpscribe[opencti]'"
-        ) from error
-    return Settings.load(config)
-
-
 def _open(settings: Settings) -> Connector:
     from connector.connector import Connector
 
     return Connector.open(settings)
+
+
+connector.add_command(harvest)

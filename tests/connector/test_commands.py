@@ -45,10 +45,11 @@ def test_check_with_everything_there(platform: OpenCTIDouble, call: Any) -> None
     result = call("check")
     assert result.return_value == 0
     found = lines(result)
-    assert set(found) == {"settings", "engine", "ledger", "OpenCTI", "version", "user"}
+    assert set(found) == {"settings", "engine", "ledger", "OpenCTI", "version", "user", "harvest"}
     assert found["version"] == ["ok OpenCTI 7.260817.0, as pycti"]
     assert found["engine"][0].startswith("ok release ")
     assert "ok confidence up to 100" in found["user"]
+    assert found["harvest"][0].startswith("ok the history can be read")
     assert platform.token not in result.output
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from connector_rig import (
@@ -15,6 +16,7 @@ from connector_rig import (
     pdf,
 )
 from opencti_double import Element, OpenCTIDouble
+from opencti_double.uploads import Upload
 
 NAMED = ["T1003.001", "T1021.002", "T1059.001", "T1566.001"]
 
@@ -281,7 +283,9 @@ def test_automatic_updates_end_by_themselves(
 
 
 def test_other_containers(platform: OpenCTIDouble, rig: Rig, worker: Any) -> None:
-    scope = ["Report", "Grouping", "Case-Incident", "Case-Rfi", "Note", "Malware-Analysis"]
+    scope = [
+        "Report", "Grouping", "Case-Incident", "Case-Rfi", "Case-Rft", "Note", "Malware-Analysis",
+    ]  # fmt: skip
     rig.connector_settings["scope"] = scope
     worker.start()
     rig.serve()
@@ -289,12 +293,64 @@ def test_other_containers(platform: OpenCTIDouble, rig: Rig, worker: Any) -> Non
     grouping = platform.create("Grouping", name="G", context="suspicious-activity", **text)
     case = platform.create("Case-Incident", name="C", **text)
     rfi = platform.create("Case-Rfi", name="R", **text)
+    rft = platform.create("Case-Rft", name="T", **text)
     note = platform.create("Note", content=STORY, attribute_abstract="N", confidence=60)
-    for each in (grouping, case, rfi, note):
+    for each in (grouping, case, rfi, rft, note):
         work = rig.enrich(each)
         assert platform.state(each)["techniques"] == ["T1059.001", "T1566.001"], work
-        assert len(platform.store.of_type(each.entity_type)) == (5 if each is note else 1)
+        assert len(platform.store.of_type(each.entity_type)) == (6 if each is note else 1)
+        assert len(platform.state(each)["notes"]) == 1
     assert note.get("content") == STORY
+
+
+def test_a_malware_analysis_gets_note_and_files(
+    platform: OpenCTIDouble, rig: Rig, worker: Any
+) -> None:
+    rig.connector_settings["scope"] = ["Malware-Analysis"]
+    worker.start()
+    rig.serve()
+    analysis = platform.create(
+        "Malware-Analysis", result_name="Sample 1", product="sandbox", confidence=60,
+        submitted="2026-11-01T00:00:00.000Z",
+        files=[Upload("story.txt", STORY.encode(), "text/plain")],
+    )  # fmt: skip
+    work = rig.enrich(analysis)
+    assert work.errors == []
+    after = platform.state(analysis)
+    assert len(platform.store.of_type("Malware-Analysis")) == 1
+    (note,) = after["notes"]
+    assert "T1566.001" in note["content"]
+    assert len(after["files"]) == 3
+    # It cannot refer to techniques, but the note does.
+    assert after["objects"] == []
+    held = [platform.element(each).get("x_mitre_id") for each in note["objects"]]
+    assert {"T1059.001", "T1566.001"} <= set(held)
+    assert said(rig.enrich(analysis)).startswith("Nothing new")
+
+
+def test_workers_that_import_the_report_before_what_it_refers_to(
+    platform: OpenCTIDouble, rig: Rig, worker: Any
+) -> None:
+    worker.containers_first = True
+    rig.serve()
+    report = example(platform)
+    work_id = platform.ask_enrichment(report, CONNECTOR_ID)
+    end = time.monotonic() + 60
+    while not platform.work(work_id).expected or platform.queue_size(CONNECTOR_ID, "push") < 9:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    worker.drain()
+    assert platform.state(report)["techniques"] == []  # what OpenCTI does then
+    worker.start()
+    work = rig.wait(work_id)
+    after = platform.state(report)
+    assert after["techniques"] == NAMED
+    assert sorted(kind for kind, _ in after["objects"]) == sorted(
+        ["Intrusion-Set", *["Attack-Pattern"] * 4, *["uses"] * 4]
+    )
+    assert work.errors == []
+    assert "dropped" not in said(work)
+    assert len(platform.store.of_type("Report")) == 1
 
 
 def test_inferences_as_relationships(platform: OpenCTIDouble, rig: Rig, worker: Any) -> None:

@@ -43,6 +43,28 @@ class Person:
         with self._edit(element) as edit:
             edit.fieldPatch(input=[{"key": key, "value": values}])
 
+    def set_status(self, element: Element | str, name: str) -> None:
+        """Move an object on in its workflow."""
+        self.set(element, "x_opencti_workflow_id", self._platform.status(name))
+
+    def remove_label(self, element: Element | str, label: Element | str) -> None:
+        with self._edit(element) as edit:
+            edit.relationDelete(toId=self._id(label), relationship_type="object-label")
+
+    def say(self, opinion: str, *about: Element | str, explanation: str | None = None) -> Element:
+        """Give an opinion, such as ``strongly-disagree``, on objects."""
+        return self._platform.create(
+            "Opinion", self.user.name, opinion=opinion, explanation=explanation,
+            objects=[self._id(each) for each in about], confidence=100,
+        )  # fmt: skip
+
+    def note(self, content: str, *about: Element | str) -> Element:
+        """Write a note on objects."""
+        return self._platform.create(
+            "Note", self.user.name, content=content, attribute_abstract="From an analyst",
+            objects=[self._id(each) for each in about], confidence=100,
+        )  # fmt: skip
+
     def rename(self, element: Element | str, name: str) -> None:
         """Rename an object. A report's standard id changes with its name."""
         self.set(element, "name", name)

@@ -97,13 +97,15 @@ class Editor:
     """A user at work on a store. ``events`` is None in a draft: drafts emit nothing."""
 
     def __init__(
-        self, store: Store, clock: Clock, user: User, events: Events | None, workflow_id: str
-    ) -> None:
+        self, store: Store, clock: Clock, user: User, events: Events | None, workflow_id: str,
+        applicant: str | None = None,
+    ) -> None:  # fmt: skip
         self.store = store
         self.clock = clock
         self.user = user
         self.events = events
         self.workflow_id = workflow_id
+        self.applicant = applicant
 
     @contextlib.contextmanager
     def change(self, element: Element) -> Iterator[ElementChange]:
@@ -130,11 +132,13 @@ class Editor:
         element.updated_at = element.modified = self.clock.now()
         self.store.reindex(element)
         if self.events is not None:
-            self.events.updated(self.store, element, self.user, before, change.changes)
+            self.events.updated(
+                self.store, element, self.user, before, change.changes, self.applicant
+            )
 
     def created(self, element: Element) -> None:
         if self.events is not None:
-            self.events.created(self.store, element, self.user)
+            self.events.created(self.store, element, self.user, self.applicant)
 
     def check_confidence(self, element: Element) -> None:
         """Refuse an edit by a user whose highest confidence is below the element's (k7)."""
@@ -145,7 +149,7 @@ class Editor:
         """Delete an element; containers that held it or its relationships change (k10)."""
         self.check_confidence(element)
         if self.events is not None:
-            self.events.deleted(self.store, element, self.user)
+            self.events.deleted(self.store, element, self.user, self.applicant)
         for holder in self.store.remove(element):
             holder.updated_at = self.clock.now()
         return element.id

@@ -59,24 +59,28 @@ class Events:
         self.news = threading.Condition()
         self.listeners: list[Callable[[str, Element, User], None]] = []
 
-    def created(self, store: Store, element: Element, user: User) -> None:
+    def created(
+        self, store: Store, element: Element, user: User, applicant: str | None = None
+    ) -> None:
         label = store.label_of(element)
         if element.is_relationship:
             message = f"creates the relation {element.entity_type} {_ends(store, element)}"
         else:
             message = f"creates a {element.entity_type} `{label}`"
-        self._publish("create", message, to_stix(store, element), user, None)
-        self._log(store, "create", element, user, message, [])
+        event = self._publish("create", message, to_stix(store, element), user, None, applicant)
+        self._log(event, store, "create", element, user, message, [])
         self._tell("create", element, user)
 
-    def deleted(self, store: Store, element: Element, user: User) -> None:
+    def deleted(
+        self, store: Store, element: Element, user: User, applicant: str | None = None
+    ) -> None:
         """Publish a deletion; call it while the element is still in the store."""
         if element.is_relationship:
             message = f"deletes the relation {element.entity_type} {_ends(store, element)}"
         else:
             message = f"deletes a {element.entity_type} `{store.label_of(element)}`"
-        self._publish("delete", message, to_stix(store, element), user, None)
-        self._log(store, "delete", element, user, message, [])
+        event = self._publish("delete", message, to_stix(store, element), user, None, applicant)
+        self._log(event, store, "delete", element, user, message, [])
 
     def updated(
         self,
@@ -85,6 +89,7 @@ class Events:
         user: User,
         before: dict[str, Any],
         changes: list[Change],
+        applicant: str | None = None,
     ) -> None:
         after = to_stix(store, element)
         context = {
@@ -94,10 +99,11 @@ class Events:
             "pir_ids": [],
             "changes": [each.as_json(element.entity_type) for each in changes],
         }
-        self._publish("update", f"Update {len(changes)} elements", after, user, context)
+        text = f"Update {len(changes)} elements"
+        event = self._publish("update", text, after, user, context, applicant)
         told = [each for each in changes if each.field not in _SILENT]
         message = ", ".join(_sentence(each) for each in told)
-        self._log(store, "update", element, user, message, told)
+        self._log(event, store, "update", element, user, message, told)
         self._tell("update", element, user)
 
     def _tell(self, what: str, element: Element, user: User) -> None:
@@ -111,7 +117,9 @@ class Events:
         data: dict[str, Any],
         user: User,
         context: dict[str, Any] | None,
-    ) -> None:
+        applicant: str | None,
+    ) -> str:
+        """Put an event on the stream; return its id, which the history has as well (f1)."""
         event_id = f"{self._clock.milliseconds()}-0"
         payload: dict[str, Any] = {
             "version": "4",
@@ -125,6 +133,8 @@ class Events:
                 "group_ids": [],
                 "organization_ids": [],
                 "user_metadata": {"ip": "127.0.0.1"},
+                # For whom a worker, or another token with the right to, acts (06).
+                **({"applicant_id": applicant} if applicant else {}),
             },
             "data": copy.deepcopy(data),
         }
@@ -134,9 +144,11 @@ class Events:
         with self.news:
             self.stream.append({"id": event_id, "event": kind, "data": payload})
             self.news.notify_all()
+        return event_id
 
     def _log(
         self,
+        event_id: str,
         store: Store,
         scope: str,
         element: Element,
@@ -144,10 +156,10 @@ class Events:
         message: str,
         changes: list[Change],
     ) -> None:
-        moment = self._clock.milliseconds()
+        moment = int(event_id.split("-")[0])
         self.logs.append(
             {
-                "id": f"{moment}-0",
+                "id": event_id,
                 "entity_type": "History",
                 "event_type": "mutation",
                 "event_scope": scope,

@@ -114,7 +114,8 @@ _ALL = (
     Kind("Opinion", "Opinion", "opinion", _CONTAINER,
          lambda a: str(pycti.Opinion.generate_id(a["created"], a["opinion"]))),
     Kind("Malware-Analysis", "MalwareAnalysis", "malware-analysis", DOMAIN_OBJECT,
-         lambda a: str(pycti.MalwareAnalysis.generate_id(a["result_name"], a["product"]))),
+         lambda a: str(pycti.MalwareAnalysis.generate_id(
+             a["result_name"], a["product"], a.get("submitted")))),
     # Aliases do not identify an attack-pattern (experiment e7): a technique that is sent
     # without its x_mitre_id becomes a second object.
     Kind("Attack-Pattern", "AttackPattern", "attack-pattern", DOMAIN_OBJECT,

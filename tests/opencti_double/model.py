@@ -12,13 +12,20 @@ from .kinds import KINDS, RELATIONSHIP
 
 
 class Clock:
-    """Milliseconds since 1970 that never stand still, so that every change has its own time."""
+    """Milliseconds since 1970 that never stand still, so that every change has its own time.
+
+    ``ahead`` is by how many seconds it differs from the tests' clock.
+    """
 
     def __init__(self) -> None:
         self._last = 0
+        self.ahead = 0.0
+
+    def seconds(self) -> float:
+        return max(datetime.now(UTC).timestamp() + self.ahead, self._last / 1000)
 
     def milliseconds(self) -> int:
-        now = int(datetime.now(UTC).timestamp() * 1000)
+        now = int((datetime.now(UTC).timestamp() + self.ahead) * 1000)
         self._last = max(now, self._last + 1)
         return self._last
 

@@ -38,7 +38,6 @@ class ElementEdit:
     def fieldPatch(self, *, input: list[dict[str, Any]], **_: Any) -> Element:  # noqa: A002, N802
         self._editor.check_confidence(self._element)
         with self._editor.change(self._element) as change:
-            change.add_creator()
             for each in input:
                 key, values = each["key"], each["value"]
                 name = _REF_NAMES.get(key, key)
@@ -54,7 +53,6 @@ class ElementEdit:
         self._editor.check_confidence(self._element)
         target = self._found(input["toId"])
         with self._editor.change(self._element) as change:
-            change.add_creator()
             name = _ref_name(input["relationship_type"])
             if name == "createdBy":
                 change.set_author(target.id)
@@ -66,7 +64,6 @@ class ElementEdit:
         self._editor.check_confidence(self._element)
         target = self._found(toId)
         with self._editor.change(self._element) as change:
-            change.add_creator()
             change.remove_refs(_ref_name(relationship_type), [target.id])
         return self._element
 

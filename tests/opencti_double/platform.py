@@ -40,8 +40,8 @@ class OpenCTIDouble:
         self.refusals: list[str] = []
         self.crashes: list[str] = []
         self.workflow_id = str(uuid.uuid4())
-        template = {"id": str(uuid.uuid4()), "name": "NEW", "color": "#ff9800"}
-        self.statuses = {self.workflow_id: {"id": self.workflow_id, "template": template}}
+        self.statuses: dict[str, dict[str, Any]] = {}
+        self.workflow_id = self.status("NEW")
         self.users = {
             name: User(name, secrets.token_hex(16), bypass=name in ("admin", "worker"))
             for name in ("admin", "worker", "connector", "analyst")
@@ -162,6 +162,21 @@ class OpenCTIDouble:
                 if each.get("definition") == definition:
                     return each
         raise KeyError(definition)
+
+    def status(self, name: str) -> str:
+        """Return the id of a workflow status, which is made if there is none of that name."""
+        for each in self.statuses.values():
+            if each["template"]["name"] == name:
+                return str(each["id"])
+        made = str(uuid.uuid4())
+        template = {"id": str(uuid.uuid4()), "name": name, "color": "#ff9800"}
+        self.statuses[made] = {"id": made, "template": template, "order": len(self.statuses)}
+        return made
+
+    def person(self, name: str) -> Person:
+        """Return another user, made at need."""
+        user = self.users.setdefault(name, User(name, secrets.token_hex(16)))
+        return Person(self, user)
 
     # -- enrichment --------------------------------------------------------------------------
 

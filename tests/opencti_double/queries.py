@@ -206,7 +206,15 @@ def logs(request: Request, given: dict[str, Any]) -> dict[str, Any]:
         for key in one["key"]:
             chosen = [each for each in chosen if _log_value(each, key) in map(str, one["values"])]
     chosen.sort(key=lambda each: each["timestamp"], reverse=given.get("orderMode") == "desc")
-    return connection(chosen, given.get("first"))
+    after = given.get("after")
+    known = [each["id"] for each in chosen]
+    start = known.index(after) + 1 if after in known else 0
+    page = connection(chosen[start:], given.get("first"))
+    for edge in page["edges"]:
+        edge["cursor"] = edge["node"]["id"]
+    if page["edges"]:
+        page["pageInfo"]["endCursor"] = page["edges"][-1]["cursor"]
+    return page
 
 
 def _log_value(log: dict[str, Any], key: str) -> str:

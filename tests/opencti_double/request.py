@@ -30,12 +30,16 @@ class Request:
     store: Store
     user: User | None
     draft_id: str | None
+    applicant: str | None = None
 
     @property
     def editor(self) -> Editor:
         assert self.user is not None
         events = None if self.draft_id else self.platform.events
-        return Editor(self.store, self.platform.clock, self.user, events, self.platform.workflow_id)
+        return Editor(
+            self.store, self.platform.clock, self.user, events, self.platform.workflow_id,
+            self.applicant,
+        )  # fmt: skip
 
 
 def element_field(request: Request, element: Element, name: str, given: dict[str, Any]) -> Any:

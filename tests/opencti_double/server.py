@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from .execution import run
-from .model import User
+from .model import User, iso
 from .request import Request
 from .uploads import read_multipart
 
@@ -102,6 +102,10 @@ class Handler(BaseHTTPRequestHandler):
     wbufsize = -1
     server: Server
 
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """Tell the platform's time, which may not be the tests'."""
+        return super().date_time_string(self.server.platform.clock.seconds())
+
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         """Keep the tests' output clean."""
 
@@ -129,7 +133,9 @@ class Handler(BaseHTTPRequestHandler):
             return
         draft_id = self.headers.get("opencti-draft-id") or None
         with platform.lock:
-            request = Request(platform, platform.store_of(draft_id), user, draft_id)
+            applicant = self.headers.get("opencti-applicant-id")
+            applicant = user.id if user is not None and user.id == applicant else None
+            request = Request(platform, platform.store_of(draft_id), user, draft_id, applicant)
             answer = run(request, source, given.get("variables"))
         self._answer(200, "application/json; charset=utf-8", json.dumps(answer).encode())
 
@@ -213,6 +219,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/event-stream; charset=utf-8")
         self.send_header("Cache-Control", "no-cache, no-transform")
         self.send_header("Connection", "close")
+        self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         after = self.headers.get("last-event-id") or self.headers.get("from")
         events = platform.events
@@ -221,7 +228,14 @@ class Handler(BaseHTTPRequestHandler):
             first = after.split("-")[0]
             position = sum(1 for each in events.stream if each["id"].split("-")[0] <= first)
         try:
-            self._event("connected", {"connectionId": str(uuid.uuid4())})
+            first, last = (events.stream[at]["id"] if events.stream else "0-0" for at in (0, -1))
+            told = {
+                "lastEventId": last, "firstEventId": first,
+                "firstEventDate": iso(int(first.split("-")[0])),
+                "lastEventDate": iso(int(last.split("-")[0])),
+                "streamSize": len(events.stream), "connectionId": str(uuid.uuid4()),
+            }  # fmt: skip
+            self._event("connected", told)
             while not self.server.stopping.is_set():
                 with events.news:
                     if position >= len(events.stream):
@@ -239,7 +253,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def _event(self, name: str, data: Any, event_id: str | None = None) -> None:
         head = f"id: {event_id}\n" if event_id else ""
-        self.wfile.write(f"{head}event: {name}\ndata: {json.dumps(data)}\n\n".encode())
+        piece = f"{head}event: {name}\ndata: {json.dumps(data)}\n\n".encode()
+        self.wfile.write(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
         self.wfile.flush()
 
     def _answer(

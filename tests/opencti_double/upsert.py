@@ -23,7 +23,8 @@ _STEERING = frozenset(
 )  # fmt: skip
 # Attributes that a second import leaves as they are once set.
 _FIXED = frozenset({"created", "relationship_type", "x_opencti_workflow_id", "confidence"})
-_TIMES = frozenset({"created", "published", "start_time", "stop_time", "first_seen", "last_seen"})
+_TIMES = frozenset({"created", "published", "start_time", "stop_time", "first_seen", "last_seen",
+                    "submitted"})  # fmt: skip
 _WITHOUT_CONFIDENCE = frozenset(
     {"Label", "Marking-Definition", "Kill-Chain-Phase", "External-Reference", "Vocabulary"}
 )

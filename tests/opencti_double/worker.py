@@ -12,6 +12,7 @@ import contextlib
 import json
 import threading
 import traceback
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pika.exceptions
@@ -41,6 +42,8 @@ class Worker:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._client: OpenCTIApiClient | None = None
+        # Import containers before what they refer to, as several workers at once may.
+        self.containers_first = False
 
     def __enter__(self) -> Worker:
         self.start()
@@ -73,10 +76,7 @@ class Worker:
     def _drain(self, channel: Any) -> int:
         number = 0
         for connector_id in list(self._platform.works.connectors):
-            while True:
-                method, _, body = channel.basic_get(f"push_{connector_id}")
-                if method is None or body is None:
-                    break
+            for method, body in self._waiting(channel, f"push_{connector_id}"):
                 try:
                     self._import(json.loads(body))
                 except (pika.exceptions.AMQPError, requests.RequestException):
@@ -87,6 +87,15 @@ class Worker:
                 channel.basic_ack(method.delivery_tag)
                 number += 1
         return number
+
+    def _waiting(self, channel: Any, queue: str) -> Iterator[tuple[Any, bytes]]:
+        """Yield the messages that wait."""
+        waiting = iter(lambda: channel.basic_get(queue), (None, None, None))
+        messages = ((method, body) for method, _, body in waiting)
+        if self.containers_first:
+            yield from sorted(messages, key=lambda each: not _holds_container(each[1]))
+        else:
+            yield from messages
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -123,3 +132,8 @@ class Worker:
             )
         finally:
             opencti_stix2.PROCESSING_COUNT = usual
+
+
+def _holds_container(body: bytes) -> bool:
+    bundle = json.loads(base64.b64decode(json.loads(body)["content"]))
+    return any(each["type"] == "report" for each in bundle["objects"])
