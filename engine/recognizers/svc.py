@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
 
 from engine.errors import ReleaseError
 from engine.recognizers.linear import LinearModel
@@ -19,6 +21,8 @@ from engine.recognizers.tfidf import Tfidf
 from engine.types import Document, Recognition
 
 if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
     from engine.knowledge import Knowledge
 
 ARRAYS = "svc.safetensors"
@@ -26,6 +30,21 @@ LABELS = "svc.json"
 # Left out of the sentence scores: under it a score changes no finding, and hundreds a sentence
 # would have to be carried along.
 FLOOR = 0.002
+FOLDED = 1024
+
+
+class SvcServing(BaseModel):
+    """What a release's manifest may set.
+
+    Attributes
+    ----------
+    features : bool
+        Give the features of sentences too, folded into `FOLDED` columns.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    features: bool = False
 
 
 class SvcRecognizer:
@@ -38,11 +57,19 @@ class SvcRecognizer:
         Its labels are technique ids.
     documents : LinearModel
         Over the block of words alone; its labels are technique ids and tactic ids.
+    settings : SvcServing, optional
     """
 
     name = "svc"
 
-    def __init__(self, tfidf: Tfidf, sentences: LinearModel, documents: LinearModel) -> None:
+    def __init__(
+        self,
+        tfidf: Tfidf,
+        sentences: LinearModel,
+        documents: LinearModel,
+        settings: SvcServing | None = None,
+    ) -> None:
+        self.settings = settings or SvcServing()
         self.tfidf = tfidf
         self.sentences = sentences
         self.documents = documents
@@ -65,15 +92,17 @@ class SvcRecognizer:
         features = self.tfidf.transform(list(distinct))
         scores = self.sentences.sparse_probabilities(features, FLOOR)
         whole = self.documents.probabilities(self.tfidf.transform_words([document.text]))[0]
+        rows = [distinct[text] for text in texts]
         by_technique = np.full(len(self.sentences.labels), np.nan, dtype=np.float32)
         for number, column in self._document_columns:
             by_technique[column] = whole[number]
         return Recognition(
             recognizer=self.name,
             techniques=self.sentences.labels,
-            sentence_scores=scores[[distinct[text] for text in texts]],
+            sentence_scores=scores[rows],
             document_scores=by_technique,
             tactic_scores={label: float(whole[number]) for number, label in self._tactics},
+            features=folded(features)[rows] if self.settings.features else None,
         )
 
     def save(self, directory: Path) -> None:
@@ -93,7 +122,7 @@ class SvcRecognizer:
         cls,
         directory: Path | None,
         knowledge: Knowledge,
-        settings: Mapping[str, Any],  # noqa: ARG003 - the svc has none
+        settings: Mapping[str, Any],
     ) -> Self:
         """Load from a release; see `engine.recognizers.base.Recognizer.load`.
 
@@ -107,6 +136,7 @@ class SvcRecognizer:
         if directory is None:
             raise ReleaseError("The release names the recognizer svc but holds no files of it.")
         try:
+            chosen = SvcServing(**settings)
             arrays = load_file(directory / ARRAYS)
             labels = json.loads((directory / LABELS).read_text(encoding="utf-8"))
             tfidf = Tfidf.load(directory, arrays)
@@ -114,9 +144,31 @@ class SvcRecognizer:
                 tfidf,
                 LinearModel.from_arrays("sentences", arrays, labels["sentences"], tfidf.n_features),
                 LinearModel.from_arrays("documents", arrays, labels["documents"], tfidf.n_words),
+                chosen,
             )
         except (OSError, KeyError, ValueError, SafetensorError) as error:
             raise ReleaseError(
                 f"The svc model in {directory} cannot be read ({error}). "
                 "Fetch the release again, or: ttpscribe releases rollback"
             ) from error
+
+
+def folded(features: csr_matrix) -> NDArray[np.float32]:
+    """Return sparse features as few dense ones that keep their likeness, of length one.
+
+    Each column is added to one of `FOLDED` with a sign of its own (feature hashing: Weinberger
+    et al., "Feature Hashing for Large Scale Multitask Learning", ICML 2009).
+    """
+    from scipy.sparse import csr_matrix
+
+    mixed = (np.arange(features.shape[1], dtype=np.uint64) * 0x9E3779B1) & 0xFFFFFFFF
+    columns = ((mixed >> 16) % FOLDED).astype(np.int64)
+    signs = np.where((mixed >> 8) & 1, 1.0, -1.0).astype(np.float32)
+    shape = (features.shape[1], FOLDED)
+    fold = csr_matrix((signs, columns, np.arange(features.shape[1] + 1)), shape=shape)
+    dense = np.asarray((features @ fold).toarray(), dtype=np.float32)
+    length = np.linalg.norm(dense, axis=1, keepdims=True)
+    result: NDArray[np.float32] = np.divide(
+        dense, length, out=np.zeros_like(dense), where=length > 0
+    )
+    return result
