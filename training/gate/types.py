@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from training.evaluation import Interval, Prediction
@@ -22,12 +22,15 @@ class Said:
         One a document, in the order of `Trial.documents`; ``findings`` are those of the
         operating point ``balanced``, ``probabilities`` hold every technique at or over the
         smallest suggest threshold.
+    precise : tuple of frozenset of str
+        The findings of the operating point ``precise``, likewise.
     thresholds : mapping from operating point to float
         The write thresholds.
     """
 
     release: str
     predictions: tuple[Prediction, ...]
+    precise: tuple[frozenset[str], ...]
     thresholds: Mapping[str, float]
 
 
@@ -116,4 +119,3 @@ class Trial:
     challenger: Said
     origins: tuple[Origin, ...]
     decision: Decision
-    notes: tuple[str, ...] = field(default=())
