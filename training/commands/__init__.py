@@ -8,6 +8,7 @@ train = LazyGroup(
     name="train",
     help="Train models and make releases of them.",
     loaders={
+        "card": from_path("training.commands.card:card"),
         "evaluate": from_path("training.commands.evaluate:evaluate"),
         "svc": from_path("training.commands.svc:svc"),
         "encoder": from_path("training.commands.encoder:encoder"),
