@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.ledger import Verdict
 from engine.recognizers.tfidf import VOCABULARY, WORD_PATTERN, normalise
@@ -87,8 +89,6 @@ def known_words(release: Release) -> frozenset[str] | None:
 
 def _analyser() -> Callable[[str], list[str]]:
     """Return what cuts a text into words as the svc sees them, punctuation left out."""
-    import re
-
     pattern = re.compile(WORD_PATTERN)
     return lambda text: [word for word in pattern.findall(normalise(text)) if word[0].isalpha()]
 
@@ -117,13 +117,13 @@ def _novelty(words: dict[int, Counter[str]]) -> dict[int, float]:
         row = np.array([words[number][word] for word in common], dtype=np.float64)
         shares[number] = row / max(row.sum(), 1.0)
     first = shares[numbers[0]]
-    return {number: round(_distance(first, shares[number]), 4) for number in numbers}
+    return {number: round(_distance(first, shares[number]), 4) for number in numbers[1:]}
 
 
-def _distance(one: np.ndarray, other: np.ndarray) -> float:
+def _distance(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
     middle = (one + other) / 2
 
-    def divergence(part: np.ndarray) -> float:
+    def divergence(part: NDArray[np.float64]) -> float:
         there = part > 0
         return float((part[there] * np.log2(part[there] / middle[there])).sum())
 

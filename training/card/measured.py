@@ -81,8 +81,9 @@ def _reliability(
     for row, one in enumerate(held.documents):
         probability, truth = _described(one)
         which = np.minimum((probability * BINS).astype(np.intp), BINS - 1)
-        for column, values in enumerate((np.ones(len(truth)), probability, truth)):
-            totals[row, :, column] = np.bincount(which, values, minlength=BINS)
+        totals[row, :, 0] = np.bincount(which, minlength=BINS)
+        totals[row, :, 1] = np.bincount(which, probability, minlength=BINS)
+        totals[row, :, 2] = np.bincount(which[truth], minlength=BINS)
     count, said, right = totals.sum(axis=0).T
     again = np.einsum("rd,dbc->rbc", drawn, totals)
     rates = again[:, :, 2] / np.maximum(again[:, :, 0], 1)

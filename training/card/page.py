@@ -22,6 +22,9 @@ from training.evaluation import Interval
 if TYPE_CHECKING:
     from jinja2 import Template
 
+EN_DASH = "\N{EN DASH}"
+MINUS = "\N{MINUS SIGN}"
+
 
 def page(card: Card) -> str:
     """Return the page; the same card gives the same bytes."""
@@ -74,9 +77,9 @@ def _template() -> Template:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     filters: dict[str, Callable[..., Any]] = {
-        "figure": lambda value: "–" if value is None else f"{value:.3f}",
+        "figure": lambda value: EN_DASH if value is None else f"{value:.3f}",
         "two": lambda value: f"{value:.2f}",
-        "signed": lambda value: f"{value:+.3f}".replace("-", "−"),
+        "signed": lambda value: f"{value:+.3f}".replace("-", MINUS),
         "count": lambda value: f"{value:,}",
         "size": _size,
         "range": _range,
@@ -91,7 +94,7 @@ def _asset(name: str) -> str:
 
 
 def _range(interval: Interval) -> str:
-    return f"{interval.low:.3f}–{interval.high:.3f}"
+    return f"{interval.low:.3f}{EN_DASH}{interval.high:.3f}"
 
 
 def _size(count: int) -> str:

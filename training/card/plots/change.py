@@ -11,7 +11,7 @@ MOST = 10
 
 
 def differences(checks: Sequence[Check]) -> str:
-    """The gate's measures: challenger minus champion, with intervals and the line of none."""
+    """Show each measure of the gate: challenger minus champion, with its interval."""
     shown = [(check, check.difference) for check in checks if check.difference is not None]
     height = 76 + 34 * len(shown)
     plot = Plot(
@@ -37,7 +37,7 @@ def differences(checks: Sequence[Check]) -> str:
 
 
 def changed(changes: Sequence[Change], names: Mapping[str, str]) -> str:
-    """F1 before and after, of the techniques that changed most in either direction."""
+    """Show F1 before and after, of the techniques that changed most in either direction."""
     better = [one for one in changes if one.after > one.before][:MOST]
     worse = [one for one in reversed(changes) if one.after < one.before][:MOST]
     rows = [*better, *reversed(worse)]
@@ -64,7 +64,7 @@ def changed(changes: Sequence[Change], names: Mapping[str, str]) -> str:
 
 
 def learning(nights: Sequence[Night], *, alone: bool = False) -> str:
-    """F1 on the same documents over the number of verdicts."""
+    """Show F1 on the same documents over the number of verdicts."""
     first, last = nights[0], nights[-1]
     plot = Plot(
         900,
@@ -103,7 +103,7 @@ def learning(nights: Sequence[Night], *, alone: bool = False) -> str:
 
 
 def incoming(periods: Sequence[Period]) -> str | None:
-    """How the texts that come in differ from those of the first period and of the training."""
+    """Show how texts that come in differ from those of the first period and of training."""
     lines: list[tuple[str, str, str, Callable[[Period], float | None]]] = [
         ("words the release does not know", "a", "o", lambda period: period.unknown_words),
         ("distance from the first period", "b", "d", lambda period: period.novelty),
@@ -128,11 +128,12 @@ def incoming(periods: Sequence[Period]) -> str | None:
 
 
 def corrections(periods: Sequence[Period]) -> str:
-    """What analysts did with techniques, as shares of each period's verdicts."""
+    """Show what analysts did with techniques, as shares of each period's verdicts."""
     plot = Plot(900, 330, "Corrections over time", _over_time(periods), "corr")
-    y = Scale(0, 1, 262, 44)
+    y = Scale(0, 1, 262, 58)
     x = _places(plot, periods, 262)
-    plot.y_axis(y, 56, 876, "Share of verdicts", percent=True, most=4)
+    plot.y_axis(y, 56, 876, "", percent=True, most=4)
+    plot.text(16, 22, "Share of verdicts; above, their number", "ink")
     width = min(40.0, 0.7 * 820 / max(len(periods), 1))
     kinds = (("confirmed", "a", "s"), ("added", "c", "s"), ("rejected", "b", "s"))
     for place, period in enumerate(periods):
@@ -145,7 +146,7 @@ def corrections(periods: Sequence[Period]) -> str:
                 plot.rect(x[place] - width / 2, top, width, bottom - top, f"{colour} halo", tip)
                 below += count
         if total:
-            plot.text(x[place], 38, f"{total:,}", anchor="middle")
+            plot.text(x[place], 50, f"{total:,}", anchor="middle")
     for number, (name, colour, shape) in enumerate(kinds):
         _legend(plot, number, name, colour, shape)
     return plot.svg()

@@ -18,14 +18,14 @@ CONTOURS = (0.5, 0.6, 0.7, 0.8, 0.9)
 
 
 def precision_recall(curve: PrecisionRecall, points: Sequence[Point]) -> str:
-    """Precision over recall, lines of equal F1, and the operating points."""
+    """Show precision over recall, lines of equal F1, and the operating points."""
     marks = ", ".join(
         f"{point.name} at precision {point.described_precision:.2f} and recall "
         f"{point.described_recall:.2f}"
         for point in points
     )
     plot = Plot(
-        620,
+        650,
         500,
         "Precision over recall",
         f"Average precision {curve.average_precision:.3f}. Operating points: {marks}.",
@@ -48,12 +48,12 @@ def precision_recall(curve: PrecisionRecall, points: Sequence[Point]) -> str:
             f"{point.described_recall:.3f}, written from {point.write_threshold:.2f}"
         )
         plot.dot(*at, f"{colour} halo", says, radius=6.5, shape=shape)
-        plot.text(at[0] - 11, at[1] + 17, point.name, "ink strong halo-text", "end")
+        plot.text(at[0] + 10, at[1] - 9, point.name, "ink strong halo-text")
     return plot.svg()
 
 
 def reliability(found: Reliability) -> str:
-    """What was said against what was right, and below how often it was said."""
+    """Show what was said against what was right, and below how often it was said."""
     said = "; ".join(f"said {b.mean:.2f}, right {b.rate:.2f} of {b.count}" for b in found.bins)
     plot = Plot(
         620,
@@ -67,7 +67,7 @@ def reliability(found: Reliability) -> str:
     for tick in x.ticks():
         plot.line(x(tick), 34, x(tick), 400, "grid")
     plot.line(x(0), y(0), x(1), y(1), "axis dash")
-    plot.text(x(0.985), y(0.93), "as said", anchor="end")
+    plot.text(x(0.97), y(0.04), "on the dashed line: as said", anchor="end")
     for part in found.bins:
         tip = (
             f"said {part.mean:.3f}, right {part.rate:.3f} ({part.low:.3f} to {part.high:.3f}), "
@@ -92,7 +92,7 @@ def reliability(found: Reliability) -> str:
 
 
 def by_technique(figures: Sequence[TechniqueFigures], names: Mapping[str, str]) -> str:
-    """F1 over support, with intervals; the extremes are named."""
+    """Show F1 over support, with intervals; the extremes are named."""
     lowest = min(figures, key=lambda one: one.f1.value)
     plot = Plot(
         900,
@@ -126,7 +126,7 @@ def by_technique(figures: Sequence[TechniqueFigures], names: Mapping[str, str]) 
 
 
 def recommenders(found: Sequence[Recommender]) -> str:
-    """NDCG of every recommender with its interval."""
+    """Show NDCG of every recommender with its interval."""
     height = 70 + 24 * len(found)
     best = found[0]
     plot = Plot(
