@@ -15,8 +15,8 @@ from training.card.content import (
     Example,
     Gate,
     Labels,
+    LearningPoint,
     Measured,
-    Night,
     Period,
 )
 from training.card.drift import drift, known_words
@@ -34,8 +34,8 @@ __all__ = [
     "Example",
     "Gate",
     "Labels",
+    "LearningPoint",
     "Measured",
-    "Night",
     "Period",
     "changes",
     "compose",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Literal
 
 import numpy as np
@@ -21,6 +22,7 @@ def changes(
     label_list: LabelList,
     *,
     examples: int = 3,
+    quote: Callable[[Prediction], bool] = lambda _: True,
 ) -> Changes:
     """Compare two releases technique by technique.
 
@@ -34,6 +36,8 @@ def changes(
         What to compare on.
     examples : int
         How many to keep of each technique.
+    quote : callable
+        Whether words of a document may stand in the card; else its id alone names it.
     """
     pairs = [
         (one, other)
@@ -48,13 +52,23 @@ def changes(
     labels = label_list.labels or tuple(sorted(frozenset().union(*gold, *found, *again)))
     old = metrics.count_by_label(gold, found, labels)
     new = metrics.count_by_label(gold, again, labels)
+
+    def examples_of(technique: str) -> tuple[Example, ...]:
+        sides = zip(pairs, gold, found, again, strict=True)
+        every = (
+            _example(technique, pair, truth, now, label_list, quote)
+            for pair, truth, was, now in sides
+            if (technique in was) != (technique in now)
+        )
+        return tuple(islice(every, examples))
+
     changed = [
         Change(
             technique=labels[row],
             before=round(float(metrics.f1_of(old[row])), 4),
             after=round(float(metrics.f1_of(new[row])), 4),
             support=int(old[row, 0] + old[row, 2]),
-            examples=_examples(labels[row], pairs, gold, found, again, label_list, examples),
+            examples=examples_of(labels[row]),
         )
         for row in np.flatnonzero((old != new).any(axis=1))
     ]
@@ -67,35 +81,29 @@ def _judged(item: Prediction, label_list: LabelList) -> frozenset[str]:
     return label_list.express(t for t in item.findings if item.document.says(t) is not None)
 
 
-def _examples(
+def _example(
     technique: str,
-    pairs: Sequence[tuple[Prediction, Prediction]],
-    gold: Sequence[frozenset[str]],
-    found: Sequence[frozenset[str]],
-    again: Sequence[frozenset[str]],
+    pair: tuple[Prediction, Prediction],
+    truth: frozenset[str],
+    now: frozenset[str],
     label_list: LabelList,
-    most: int,
-) -> tuple[Example, ...]:
-    chosen = []
-    for (one, other), truth, was, now in zip(pairs, gold, found, again, strict=True):
-        if (technique in was) == (technique in now):
-            continue
-        outcome: Outcome
-        if technique in truth:
-            outcome = "now found" if technique in now else "now missed"
-        else:
-            outcome = "now wrong" if technique in now else "no longer wrong"
-        speaker = other if technique in now else one
-        chosen.append(
-            Example(
-                document=one.document.title or one.document.id,
-                outcome=outcome,
-                sentence=_sentence(technique, speaker, label_list),
-            )
-        )
-        if len(chosen) == most:
-            break
-    return tuple(chosen)
+    quote: Callable[[Prediction], bool],
+) -> Example:
+    before, after = pair
+    outcome: Outcome
+    if technique in truth:
+        outcome = "now found" if technique in now else "now missed"
+    else:
+        outcome = "now wrong" if technique in now else "no longer wrong"
+    document = before.document
+    if not quote(before):
+        return Example(document=document.id, outcome=outcome)
+    speaker = after if technique in now else before
+    return Example(
+        document=document.title or document.id,
+        outcome=outcome,
+        sentence=_sentence(technique, speaker, label_list),
+    )
 
 
 def _sentence(technique: str, item: Prediction, label_list: LabelList) -> str | None:

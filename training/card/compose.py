@@ -13,8 +13,8 @@ from training.card.content import (
     Changes,
     Gate,
     Labels,
+    LearningPoint,
     Measured,
-    Night,
     Part,
     Period,
     Point,
@@ -23,6 +23,7 @@ from training.card.content import (
 )
 from training.card.statements import statements
 from training.evaluation import Interval
+from training.fusion.operating_points import NAMES
 
 if TYPE_CHECKING:
     from engine.knowledge import Knowledge
@@ -41,11 +42,11 @@ class CardInput:
         Whether the release was published, and why.
     changes : Changes or None
         Against the champion; `training.card.changes.changes` makes it of predictions.
-    learning : sequence of Night
-        Earlier releases and this one; `training.card.learning.learning` makes it of the cards
-        of earlier nights.
-    drift : sequence of Period
-        `training.card.drift.drift` makes it of the ledger.
+    learning : tuple of LearningPoint
+        Earlier releases and this one; `training.card.write.learning` makes it of the cards of
+        earlier nights.
+    drift : tuple of Period
+        `training.card.drift.drift` makes it of verdicts and texts.
     labels : Labels or None
         The label set that the release was trained on.
     """
@@ -54,7 +55,7 @@ class CardInput:
     measured: Measured | None = None
     gate: Gate | None = None
     changes: Changes | None = None
-    learning: tuple[Night, ...] = ()
+    learning: tuple[LearningPoint, ...] = ()
     drift: tuple[Period, ...] = ()
     labels: Labels | None = None
 
@@ -80,7 +81,7 @@ def compose(given: CardInput, knowledge: Knowledge) -> Card:
         documents=figures.get("documents") if isinstance(figures.get("documents"), int) else None,
         recommenders=_recommenders(manifest),
         changes=given.changes,
-        learning=tuple(sorted(given.learning, key=lambda night: night.at)),
+        learning=tuple(sorted(given.learning, key=lambda point: point.at)),
         drift=tuple(sorted(given.drift, key=lambda period: period.begin)),
         labels=given.labels,
         data_hash=manifest.training_data.hash,
@@ -112,7 +113,8 @@ def _points(manifest: Manifest) -> tuple[Point, ...]:
                 sentence_macro_f1=_number(figures.get("sentence_macro_f1")),
             )
         )
-    return tuple(sorted(points, key=lambda point: -point.write_threshold))
+    usual = {name: place for place, name in enumerate(NAMES)}
+    return tuple(sorted(points, key=lambda point: (usual.get(point.name, len(usual)), point.name)))
 
 
 def _recommenders(manifest: Manifest) -> tuple[Recommender, ...]:

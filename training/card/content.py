@@ -221,7 +221,7 @@ class Changes(_Strict):
     changed: tuple[Change, ...]
 
 
-class Night(_Strict):
+class LearningPoint(_Strict):
     """One release of the learning curve: F1 on documents that stay the same.
 
     ``test`` names these documents (their digest): only nights of the same ones are compared.
@@ -273,8 +273,9 @@ class Doubt(_Strict):
 class Labels(_Strict):
     """The frozen label set that the release was trained on.
 
-    ``held_back`` counts documents kept out of training for the gate, ``over_tlp`` reports left
-    out for their marking.
+    ``held_back`` counts documents kept out of training for the gate; of reports left out,
+    ``over_tlp`` were so for their marking, ``without_text`` as their text was not at hand,
+    ``changed`` as it changed after the verdict.
     """
 
     digest: str
@@ -286,6 +287,8 @@ class Labels(_Strict):
     curated: Count = 0
     held_back: Count = 0
     over_tlp: Count = 0
+    without_text: Count = 0
+    changed: Count = 0
     near_duplicates: Count = 0
     unmapped: tuple[str, ...] = ()
     disagreements: tuple[Doubt, ...] = ()
@@ -318,7 +321,7 @@ class Card(_Strict):
     documents: Count | None = None
     recommenders: tuple[Recommender, ...] = ()
     changes: Changes | None = None
-    learning: tuple[Night, ...] = ()
+    learning: tuple[LearningPoint, ...] = ()
     drift: tuple[Period, ...] = ()
     labels: Labels | None = None
     data_hash: str

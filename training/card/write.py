@@ -1,4 +1,4 @@
-"""Write cards, find them again, and join their nights to a learning curve."""
+"""Write cards, find them again, and join them to a learning curve."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from engine.errors import TrainingDataError
 from engine.paths import CARD, cards_directory
 from training.card.compose import CardInput, compose
-from training.card.content import PROTOCOL, Card, Night
+from training.card.content import PROTOCOL, Card, LearningPoint
 from training.card.page import page
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ def write_card(
     try:
         directory.mkdir(parents=True, exist_ok=True)
         for path, text in texts.items():
-            _replace(path, text)
+            # What analysts of this installation did is not for every user of the machine.
+            _replace(path, text, 0o644 if given.labels is None else 0o600)
     except OSError as error:
         raise TrainingDataError(
             f"The card of {card.name} cannot be written to {directory} ({error.strerror}). Make "
@@ -87,22 +88,22 @@ def read_card(path: Path) -> Card:
     return card
 
 
-def learning(night: Night, directory: Path | None = None) -> tuple[Night, ...]:
-    """Return the learning curve up to a night: the nights of all cards, and this one.
+def learning(point: LearningPoint, directory: Path | None = None) -> tuple[LearningPoint, ...]:
+    """Return the learning curve up to a release: the points of all cards, and this one.
 
-    Only nights measured on the same documents stand in one curve. A card that cannot be read
+    Only points measured on the same documents stand in one curve. A card that cannot be read
     leaves a gap, and is named in the log.
     """
-    nights: dict[str, Night] = {}
+    points: dict[str, LearningPoint] = {}
     for path in sorted((directory or cards_directory()).glob(f"*{JSON}")):
         try:
             card = read_card(path)
         except TrainingDataError as error:
             log.warning("Left out of the learning curve: %s", error)
             continue
-        nights.update({one.release: one for one in card.learning if one.test == night.test})
-    nights[night.release] = night
-    return tuple(sorted(nights.values(), key=lambda one: (one.at, one.release)))
+        points.update({one.release: one for one in card.learning if one.test == point.test})
+    points[point.release] = point
+    return tuple(sorted(points.values(), key=lambda one: (one.at, one.release)))
 
 
 def with_earlier(given: CardInput, directory: Path | None = None) -> CardInput:
@@ -130,13 +131,13 @@ def _filled(given: CardInput, card: Card) -> CardInput:
     )
 
 
-def _replace(path: Path, text: str) -> None:
+def _replace(path: Path, text: str, mode: int) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".card-")
     temporary = Path(name)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
-            os.fchmod(file.fileno(), 0o644)
+            os.fchmod(file.fileno(), mode)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

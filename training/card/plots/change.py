@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from training.card.content import Change, Check, Night, Period
+from training.card.content import Change, Check, LearningPoint, Period
 from training.card.plots.svg import Plot, Scale
 
 MOST = 10
@@ -63,9 +63,9 @@ def changed(changes: Sequence[Change], names: Mapping[str, str]) -> str:
     return plot.svg()
 
 
-def learning(nights: Sequence[Night], *, alone: bool = False) -> str:
+def learning(points: Sequence[LearningPoint], *, alone: bool = False) -> str:
     """Show F1 on the same documents over the number of verdicts."""
-    first, last = nights[0], nights[-1]
+    first, last = points[0], points[-1]
     plot = Plot(
         900,
         420,
@@ -74,28 +74,28 @@ def learning(nights: Sequence[Night], *, alone: bool = False) -> str:
         f"{last.verdicts}.",
         "learn",
     )
-    low = min(night.f1.low for night in nights)
-    high = max(night.f1.high for night in nights)
+    low = min(point.f1.low for point in points)
+    high = max(point.f1.high for point in points)
     pad = (high - low) * 0.08 or 0.05
-    least, most = min(n.verdicts for n in nights), max(n.verdicts for n in nights)
+    least, most = min(n.verdicts for n in points), max(n.verdicts for n in points)
     room = (most - least) * 0.04 or 1
     x = Scale(least - room, most + room, 56, 876)
     y = Scale(max(low - pad, 0), min(high + pad, 1), 360, 34)
     plot.y_axis(y, 56, 876, "F1 by document")
     plot.x_axis(x, 360, 34, "Verdicts in the label set")
-    path = sorted(nights, key=lambda night: (night.verdicts, night.at))
+    path = sorted(points, key=lambda point: (point.verdicts, point.at))
     upper = [(x(n.verdicts), y(n.f1.high)) for n in path]
     lower = [(x(n.verdicts), y(n.f1.low)) for n in reversed(path)]
     plot.path([*upper, *lower], "a-soft area", closed=True)
     plot.path([(x(n.verdicts), y(n.f1.value)) for n in path], "a-line thick")
-    for night in path:
+    for point in path:
         tip = (
-            f"{night.release}, {night.at:%Y-%m-%d}: F1 {night.f1.value:.3f} "
-            f"({night.f1.low:.3f} to {night.f1.high:.3f}), {night.verdicts:,} verdicts, "
-            f"{'published' if night.published else 'not published'}"
+            f"{point.release}, {point.at:%Y-%m-%d}: F1 {point.f1.value:.3f} "
+            f"({point.f1.low:.3f} to {point.f1.high:.3f}), {point.verdicts:,} verdicts, "
+            f"{'published' if point.published else 'not published'}"
         )
-        at = x(night.verdicts), y(night.f1.value)
-        if night.published:
+        at = x(point.verdicts), y(point.f1.value)
+        if point.published:
             plot.dot(*at, "a halo", tip, radius=5.5)
         else:
             plot.dot(*at, "paper b-line thick", tip, radius=5, shape="d")

@@ -40,6 +40,7 @@ def precision_recall(curve: PrecisionRecall, points: Sequence[Point]) -> str:
         plot.path(line, "faint dash")
         plot.text(line[0][0] + 4, line[0][1] + 13, f"F1 {f1:g}")
     plot.path([(x(p.recall), y(p.precision)) for p in curve.points], "a-line thick")
+    taken: list[tuple[float, float]] = []
     for point in points:
         shape, colour = SHAPES.get(point.name, ("o", "a"))
         at = x(point.described_recall), y(point.described_precision)
@@ -48,8 +49,20 @@ def precision_recall(curve: PrecisionRecall, points: Sequence[Point]) -> str:
             f"{point.described_recall:.3f}, written from {point.write_threshold:.2f}"
         )
         plot.dot(*at, f"{colour} halo", says, radius=6.5, shape=shape)
-        plot.text(at[0] + 10, at[1] - 9, point.name, "ink strong halo-text")
+        _name_point(plot, point.name, *at, taken)
     return plot.svg()
+
+
+def _name_point(
+    plot: Plot, name: str, x: float, y: float, taken: list[tuple[float, float]]
+) -> None:
+    """Write a name right above a mark, away from the line; left below it at the plot's edge."""
+    at_edge = x > 560
+    left, base = (x - 11, y + 17) if at_edge else (x + 10, y - 9)
+    while any(abs(left - other) < 70 and abs(base - line) < 15 for other, line in taken):
+        base += 15
+    taken.append((left, base))
+    plot.text(left, base, name, "ink strong halo-text", "end" if at_edge else "start")
 
 
 def reliability(found: Reliability) -> str:
