@@ -69,6 +69,7 @@ def compose(given: CardInput, knowledge: Knowledge) -> Card:
         name=release.name,
         digest=release.digest,
         created=manifest.created,
+        base=_base(manifest),
         attack_version=manifest.attack_version,
         techniques=len(manifest.techniques),
         recognizers=tuple(manifest.recognizers),
@@ -92,6 +93,11 @@ def compose(given: CardInput, knowledge: Knowledge) -> Card:
         use=statements(manifest, curated=given.labels is not None),
     )
     return card.model_copy(update={"names": _names(_spoken_of(card), knowledge)})
+
+
+def _base(manifest: Manifest) -> str | None:
+    about = manifest.figures.get("verdicts")
+    return str(about["base"]) if isinstance(about, Mapping) and "base" in about else None
 
 
 def _points(manifest: Manifest) -> tuple[Point, ...]:

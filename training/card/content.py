@@ -303,12 +303,17 @@ class Statement(_Strict):
 
 
 class Card(_Strict):
-    """All that is said of one release."""
+    """All that is said of one release.
+
+    ``base`` is the release that it was before it learned from verdicts: the cross-validated
+    figures are of that one. ``names`` are those of the techniques that the card speaks of.
+    """
 
     protocol: int = PROTOCOL
     name: str
     digest: str
     created: AwareDatetime
+    base: str | None = None
     attack_version: str
     techniques: Count
     recognizers: tuple[str, ...]
@@ -328,4 +333,3 @@ class Card(_Strict):
     sources: tuple[Source, ...]
     use: tuple[Statement, ...]
     names: dict[str, str] = {}
-    """Names of the techniques that the card speaks of, by id."""

@@ -47,21 +47,20 @@ def card_of_night(
     """
     if night.challenger is None:
         return None
-    trial, labels = night.trial, night.labels
-    point = trial and learning_point(trial, night.challenger, published=night.published)
+    trial, labels, published = night.trial, night.labels, night.published
+    point = None if trial is None else learning_point(trial, night.challenger, published=published)
+    texts = () if labels is None else (*labels.train, *labels.held)
     return CardInput(
         release=night.challenger,
-        gate=trial and gate_of(trial.decision, published=night.published),
-        changes=trial and changes_of(trial, knowledge),
-        learning=learning(point, directory) if point else (),
+        gate=None if trial is None else gate_of(trial.decision, published=published),
+        changes=None if trial is None else changes_of(trial, knowledge),
+        learning=() if point is None else learning(point, directory),
         drift=drift(
             ledger.verdicts(),
-            [(one.judged.at, one.document.text) for one in (*labels.train, *labels.held)]
-            if labels
-            else (),
+            [(one.judged.at, one.document.text) for one in texts],
             known_words(night.challenger),
         ),
-        labels=labels and labels_of(labels),
+        labels=None if labels is None else labels_of(labels),
     )
 
 
