@@ -86,7 +86,7 @@ def learning(points: Sequence[LearningPoint], *, alone: bool = False) -> str:
     path = sorted(points, key=lambda point: (point.verdicts, point.at))
     upper = [(x(n.verdicts), y(n.f1.high)) for n in path]
     lower = [(x(n.verdicts), y(n.f1.low)) for n in reversed(path)]
-    plot.path([*upper, *lower], "a-soft area", closed=True)
+    plot.path([*upper, *lower], "area", closed=True)
     plot.path([(x(n.verdicts), y(n.f1.value)) for n in path], "a-line thick")
     for point in path:
         tip = (

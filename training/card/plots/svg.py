@@ -18,9 +18,11 @@ svg.plot { font: 13px system-ui, "Segoe UI", Roboto, "Liberation Sans", sans-ser
 .plot text { fill: #4d4a44; } .plot .ink { fill: #1d1c1a; } .plot .strong { font-weight: 650; }
 .plot .grid { stroke: #e5e1d8; } .plot .axis { stroke: #8b867c; } .plot .faint { stroke: #c9c3b6; }
 .plot line, .plot path { fill: none; stroke-width: 1; } .plot .thick { stroke-width: 2.2; }
-.plot .a-line { stroke: #0b62a4; } .plot .a { fill: #0b62a4; } .plot .a-soft { fill: #0b62a433; }
-.plot .b-line { stroke: #b3470b; } .plot .b { fill: #b3470b; } .plot .b-soft { fill: #b3470b33; }
-.plot .c-line { stroke: #5d6b2f; } .plot .c { fill: #5d6b2f; } .plot .c-soft { fill: #5d6b2f33; }
+.plot .a-line { stroke: #0b62a4; } .plot .a { fill: #0b62a4; }
+.plot .b-line { stroke: #b3470b; } .plot .b { fill: #b3470b; }
+.plot .c-line { stroke: #5d6b2f; } .plot .c { fill: #5d6b2f; }
+.plot path.area { fill: #0b62a4; fill-opacity: .14; stroke: none; }
+.plot .halo { stroke: #ffffff; stroke-width: 1.4; }
 .plot .paper { fill: #ffffff; } .plot .dash { stroke-dasharray: 5 4; } .plot .bar { fill: #c9c3b6; }
 """
 
