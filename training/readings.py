@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 
 from engine.analysis import Engine
 from engine.fusion import Fusion
-from engine.types import Document, Recognition
+from engine.types import Document
 from training.progress import Advance
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
     from engine.fusion.adaptation import Adaptation
+    from engine.fusion.alignment import Aligned
+    from engine.fusion.model import Found
     from engine.knowledge import Knowledge
     from engine.releases import Release
 
@@ -33,14 +35,14 @@ class Reading:
     Attributes
     ----------
     document : Document
-    recognitions : tuple of Recognition
-        Without features.
+    aligned : mapping from recognizer to Aligned
+        In the label space of the release's fusion.
     features : ndarray of float16, shape (n_sentences, n_features), or None
         Of the recognizer that `Reader.source` names.
     """
 
     document: Document
-    recognitions: tuple[Recognition, ...]
+    aligned: Mapping[str, Aligned]
     features: NDArray[np.float16] | None
 
 
@@ -98,9 +100,9 @@ class Reader:
         for document in documents:
             found = [recognizer.recognize(document) for recognizer in self.engine.recognizers]
             features = next((r.features for r in found if r.recognizer == self.source), None)
-            kept = tuple(replace(r, features=None) for r in found)
+            aligned = self.fusion.align(found)
             half = None if features is None else features.astype(np.float16)
-            yield Reading(document, kept, half)
+            yield Reading(document, aligned, half)
             advance(1)
 
     def sentences(self, reading: Reading, fusion: Fusion | None = None) -> csr_matrix:
@@ -108,21 +110,17 @@ class Reader:
         from scipy.sparse import csr_matrix
 
         fusion = fusion or self.fusion
-        scores = fusion.score(reading.document, self.recognitions(reading))
+        found = self._found(reading, fusion)
         shape = (len(reading.document.sentences), len(fusion.space.techniques))
-        place = (scores.sentences.rows, scores.sentences.columns)
-        return csr_matrix((scores.probabilities, place), shape=shape)
+        return csr_matrix((found.probabilities, (found.pairs.rows, found.pairs.columns)), shape)
 
     def documents(self, reading: Reading, fusion: Fusion) -> NDArray[np.float32]:
         """Return the fused probability of each technique of the space in a document."""
-        return fusion.score_techniques(reading.document, self.recognitions(reading))
+        return self._found(reading, fusion).documents
 
-    def recognitions(self, reading: Reading) -> list[Recognition]:
-        """Return the recognitions with the features back in their place."""
-        if reading.features is None:
-            return list(reading.recognitions)
-        features = reading.features.astype(np.float32)
-        return [
-            replace(r, features=features) if r.recognizer == self.source else r
-            for r in reading.recognitions
-        ]
+    def _found(self, reading: Reading, fusion: Fusion) -> Found:
+        features = None
+        if fusion.adaptation is not None and fusion.adaptation.recognizer == self.source:
+            half = reading.features
+            features = None if half is None else half.astype(np.float32)
+        return fusion.techniques(reading.document, reading.aligned, features)

@@ -125,8 +125,8 @@ class Scores:
 
 
 @dataclass(frozen=True)
-class _Found:
-    """Candidates with their probabilities, those of techniques, and what verdicts raised."""
+class Found:
+    """What `Fusion.techniques` finds; attributes as of `Scores`."""
 
     pairs: Candidates
     probabilities: NDArray[np.float32]
@@ -188,7 +188,7 @@ class Fusion:
         """Return the fused probabilities of a document."""
         aligned = self.align(recognitions)
         features = self._features(recognitions)
-        found = self._techniques(document, aligned, features)
+        found = self.techniques(document, aligned, features)
         tactics = self.score_tactics(found.documents, recognitions)
         return Scores(
             found.pairs, found.probabilities, found.documents, tactics, aligned, found.raised
@@ -199,7 +199,7 @@ class Fusion:
     ) -> NDArray[np.float32]:
         """Return the probability of each technique of the label space in a document."""
         aligned = self.align(recognitions)
-        return self._techniques(document, aligned, self._features(recognitions)).documents
+        return self.techniques(document, aligned, self._features(recognitions)).documents
 
     def _features(self, recognitions: Sequence[Recognition]) -> NDArray[np.float32] | None:
         """Return the features of sentences that the adaptation needs."""
@@ -210,12 +210,21 @@ class Fusion:
                 return recognition.features
         return None
 
-    def _techniques(
+    def techniques(
         self,
         document: Document,
         aligned: Mapping[str, Aligned],
         features: NDArray[np.float32] | None,
-    ) -> _Found:
+    ) -> Found:
+        """Return the probabilities of techniques alone, of recognitions aligned before.
+
+        Parameters
+        ----------
+        document : Document
+        aligned : mapping from recognizer to Aligned
+        features : ndarray of float32, shape (n_sentences, n_features), or None
+            Of the recognizer that the adaptation names; without, it corrects nothing.
+        """
         words = np.array([len(s.text.split()) for s in document.sentences], dtype=np.int64)
         pairs = sentence_candidates(aligned, self.recognizers, words, self.priors.sentence)
         probabilities = self.sentence.probabilities(
@@ -245,7 +254,7 @@ class Fusion:
         self._shift_unfitted(by_technique, offsets)
         self._explicit_wins(by_technique, aligned)
         self._raise_parents(by_technique)
-        return _Found(pairs, probabilities, by_technique, raised)
+        return Found(pairs, probabilities, by_technique, raised)
 
     def _shift_unfitted(
         self, by_technique: NDArray[np.float32], offsets: NDArray[np.float32]

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from engine.errors import ReleaseError
@@ -21,8 +20,6 @@ from engine.recognizers.tfidf import Tfidf
 from engine.types import Document, Recognition
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix
-
     from engine.knowledge import Knowledge
 
 ARRAYS = "svc.safetensors"
@@ -30,7 +27,6 @@ LABELS = "svc.json"
 # Left out of the sentence scores: under it a score changes no finding, and hundreds a sentence
 # would have to be carried along.
 FLOOR = 0.002
-FOLDED = 1024
 
 
 class SvcServing(BaseModel):
@@ -39,7 +35,7 @@ class SvcServing(BaseModel):
     Attributes
     ----------
     features : bool
-        Give the features of sentences too, folded into `FOLDED` columns.
+        Give features of sentences too; see `Tfidf.hashed`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -102,7 +98,7 @@ class SvcRecognizer:
             sentence_scores=scores[rows],
             document_scores=by_technique,
             tactic_scores={label: float(whole[number]) for number, label in self._tactics},
-            features=folded(features)[rows] if self.settings.features else None,
+            features=self.tfidf.hashed(list(distinct))[rows] if self.settings.features else None,
         )
 
     def save(self, directory: Path) -> None:
@@ -151,24 +147,3 @@ class SvcRecognizer:
                 f"The svc model in {directory} cannot be read ({error}). "
                 "Fetch the release again, or: ttpscribe releases rollback"
             ) from error
-
-
-def folded(features: csr_matrix) -> NDArray[np.float32]:
-    """Return sparse features as few dense ones that keep their likeness, of length one.
-
-    Each column is added to one of `FOLDED` with a sign of its own (feature hashing: Weinberger
-    et al., "Feature Hashing for Large Scale Multitask Learning", ICML 2009).
-    """
-    from scipy.sparse import csr_matrix
-
-    mixed = (np.arange(features.shape[1], dtype=np.uint64) * 0x9E3779B1) & 0xFFFFFFFF
-    columns = ((mixed >> 16) % FOLDED).astype(np.int64)
-    signs = np.where((mixed >> 8) & 1, 1.0, -1.0).astype(np.float32)
-    shape = (features.shape[1], FOLDED)
-    fold = csr_matrix((signs, columns, np.arange(features.shape[1] + 1)), shape=shape)
-    dense = np.asarray((features @ fold).toarray(), dtype=np.float32)
-    length = np.linalg.norm(dense, axis=1, keepdims=True)
-    result: NDArray[np.float32] = np.divide(
-        dense, length, out=np.zeros_like(dense), where=length > 0
-    )
-    return result

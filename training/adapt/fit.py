@@ -45,11 +45,14 @@ class Adapted:
         the release alone.
     strength : float or None
         The one chosen.
+    held : ndarray of float32, shape (n_documents, n_techniques of the space)
+        Probabilities out of fold, with what was chosen.
     """
 
     adaptation: Adaptation | None
     losses: Mapping[str, float]
     strength: float | None
+    held: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -88,24 +91,26 @@ def fit_adaptation(
     if not pool.techniques:
         raise TrainingDataError("No verdict speaks of a technique that is part of ATT&CK today.")
     truth = _truth(pool)
-    held: dict[str, NDArray[np.float64]] = {}
+    held: dict[str, NDArray[np.float32]] = {}
     with steps.step("Try strengths out of fold", len(settings.strengths) + 1) as advance:
-        held["none"] = _document_odds(pool, readings, reader, [(None, np.ones_like(folds) > 0)])
+        held["none"] = _documents(readings, reader, [(None, np.ones_like(folds) > 0)])
         advance(1)
         for strength in settings.strengths:
             parts = [
                 (_corrections(pool, strength, reader, folds != fold), folds == fold)
                 for fold in np.unique(folds)
             ]
-            held[str(strength)] = _document_odds(pool, readings, reader, parts)
+            held[str(strength)] = _documents(readings, reader, parts)
             advance(1)
-    losses = {name: _loss(odds, truth) for name, odds in held.items()}
+    columns = [pool.space.column[technique] for technique in pool.techniques]
+    losses = {name: _loss(to_logit(p[:, columns]), truth) for name, p in held.items()}
     best = min(losses, key=lambda name: losses[name])
     if best == "none":
-        return Adapted(None, losses, None)
+        return Adapted(None, losses, None, held[best])
     with steps.step("Fit corrections", 1):
         found = _corrections(pool, float(best), reader, np.ones(len(documents), dtype=bool))
-        offsets = _offsets(held[best], truth, settings.document_shrinkage)
+        odds = to_logit(held[best][:, columns]).astype(np.float64)
+        offsets = _offsets(odds, truth, settings.document_shrinkage)
     adaptation = Adaptation(
         found.recognizer,
         found.techniques,
@@ -114,7 +119,11 @@ def fit_adaptation(
         found.bias,
         offsets.astype(np.float32),
     )
-    return Adapted(adaptation, losses, float(best))
+    corrected = held[best].copy()
+    corrected[:, columns] = np.where(
+        corrected[:, columns] > 0, expit(odds + offsets), corrected[:, columns]
+    )
+    return Adapted(adaptation, losses, float(best), corrected)
 
 
 def _folds(documents: Sequence[JudgedDocument], settings: AdaptSettings) -> NDArray[np.int64]:
@@ -182,23 +191,21 @@ def _fit_one(
     return found.x[:-1].astype(np.float32), float(found.x[-1])
 
 
-def _document_odds(
-    pool: Pool,
+def _documents(
     readings: Sequence[Reading],
     reader: Reader,
     parts: Sequence[tuple[Adaptation | None, NDArray[np.bool_]]],
-) -> NDArray[np.float64]:
-    """Return log-odds, shape (n_documents, n_techniques), each part by its own adaptation."""
-    columns = [pool.space.column[technique] for technique in pool.techniques]
-    odds = np.zeros((len(readings), len(columns)))
+) -> NDArray[np.float32]:
+    """Return probabilities of documents, each part by its own adaptation."""
+    found = np.zeros((len(readings), len(reader.base.space.techniques)), dtype=np.float32)
     for adaptation, chosen in parts:
         fusion = reader.adapted(adaptation)
         for row in np.flatnonzero(chosen).tolist():
-            odds[row] = to_logit(reader.documents(readings[row], fusion)[columns])
-    return odds
+            found[row] = reader.documents(readings[row], fusion)
+    return found
 
 
-def _loss(odds: NDArray[np.float64], truth: _Truth) -> float:
+def _loss(odds: NDArray[np.float32], truth: _Truth) -> float:
     each = np.logaddexp(0, odds) - truth.shown * odds
     return float((truth.weights * each).sum() / max(truth.weights.sum(), 1e-9))
 

@@ -12,10 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from engine.errors import TrainingDataError
 from engine.fusion.adaptation import ARRAYS, SETTINGS
-from engine.releases import ManifestDraft, Release, TrainingData, TrainingSource, write_release
+from engine.releases import (
+    ManifestDraft,
+    OperatingPoint,
+    Release,
+    TrainingData,
+    TrainingSource,
+    write_release,
+)
 from training.adapt.fit import Adapted, fit_adaptation
 from training.adapt.recommenders import refit
 from training.adapt.settings import AdaptSettings
+from training.adapt.thresholds import moved_points
 from training.progress import NO_STEPS, Steps
 
 if TYPE_CHECKING:
@@ -92,7 +100,9 @@ def adapt(
         shutil.rmtree(directory / "recommenders" / name)
         shutil.move(new / name, directory / "recommenders" / name)
     shutil.rmtree(new, ignore_errors=True)
-    draft = _draft(given, directory.name, created, found, names)
+    old = given.release.manifest.operating_points
+    points = moved_points(old, documents, found.held, given.reader.base.space)
+    draft = _draft(given, directory.name, created, found, names, points)
     return write_release(directory, draft), found
 
 
@@ -110,6 +120,7 @@ def _draft(
     created: datetime,
     found: Adapted,
     recommenders: tuple[str, ...],
+    points: Mapping[str, OperatingPoint],
 ) -> ManifestDraft:
     old, labels = given.release.manifest, given.labels
     own = () if found.adaptation is None else found.adaptation.techniques
@@ -129,7 +140,7 @@ def _draft(
         recognizers=recognizers,
         recommenders=dict(old.recommenders),
         default_recommender=old.default_recommender,
-        operating_points=dict(old.operating_points),
+        operating_points=dict(points),
         training_data=TrainingData(
             hash=hashlib.sha256(f"{base_hash}{labels.digest}".encode()).hexdigest(),
             sources=(

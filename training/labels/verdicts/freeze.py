@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -77,7 +77,10 @@ def freeze(given: Freezing, created: datetime, *, steps: Steps = NO_STEPS) -> Fr
     with steps.step("Find the sentences", len(train) + len(held)) as advance:
         everything = [*train, *held]
         readings = list(given.reader.read((d.document for d in everything), advance))
-        labelled = label_sentences(everything, readings, given.reader, settings)
+        labelled = [
+            _without_words(document)
+            for document in label_sentences(everything, readings, given.reader, settings)
+        ]
     counts = Counts(
         confirmed=collected.verdicts["confirmed"],
         rejected=collected.verdicts["rejected"],
@@ -185,6 +188,15 @@ def _without_repeats(
         if group not in forbidden and not repeat
     ]
     return chosen, len(train) - len(chosen)
+
+
+def _without_words(document: JudgedDocument) -> JudgedDocument:
+    """Leave of the evidence what a frozen set keeps of it: the digests."""
+    evidence = {
+        technique: tuple((None, digest) for _, digest in shown)
+        for technique, shown in document.judged.evidence.items()
+    }
+    return replace(document, judged=replace(document.judged, evidence=evidence))
 
 
 def _as_labelled(document: JudgedDocument) -> LabelledDocument:
