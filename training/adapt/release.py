@@ -153,10 +153,12 @@ def _draft(
             "verdicts": {
                 "base": base.get("base", given.release.name),
                 "base_data": base_hash,
+                **({"test": base["test"]} if "test" in base else {}),
                 "labels": labels.name,
                 "digest": labels.digest,
                 "documents": len(labels.train),
                 "verdicts": labels.counts.verdicts,
+                "judged": labels.about.get("judged"),
                 "strength": found.strength,
                 "losses": {key: round(value, 6) for key, value in found.losses.items()},
                 "techniques": list(own),

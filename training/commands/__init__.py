@@ -12,6 +12,8 @@ train = LazyGroup(
         "evaluate": from_path("training.commands.evaluate:evaluate"),
         "svc": from_path("training.commands.svc:svc"),
         "encoder": from_path("training.commands.encoder:encoder"),
+        "nightly": from_path("training.commands.nightly:nightly"),
+        "schedule": from_path("training.commands.nightly:schedule"),
         "recommenders": from_path("training.commands.recommenders:recommenders"),
         "release": from_path("training.commands.release:release"),
     },

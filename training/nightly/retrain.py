@@ -125,6 +125,7 @@ def retrain(
         "digest": labels.digest,
         "documents": len(labels.train),
         "verdicts": labels.counts.verdicts,
+        "judged": labels.about.get("judged"),
         "test": seed.digest,
     }
     default = champion.manifest.default_recommender

@@ -153,6 +153,10 @@ class _Night:
         if self.journal.done("train") or self.labels is None:
             return
         made: list[str] = []
+        if self._knows_it_all(self.labels):
+            self.given.tell(f"Nothing was judged since {self.champion.name} learned.")
+            self.journal.record("train", made)
+            return
         for kind, make in self._challengers(self.labels):
             name = self._name(kind, self.labels)
             target = self.journal.folder / name
@@ -308,13 +312,18 @@ class _Night:
             )
         return ways
 
+    def _knows_it_all(self, labels: FrozenLabels) -> bool:
+        about = self.champion.manifest.figures.get("verdicts")
+        known = about.get("judged") if isinstance(about, Mapping) else None
+        return known is not None and known == labels.about.get("judged")
+
     def _trains_encoder(self) -> bool:
         if self.settings.checkpoint is None or self.settings.encoder == "never":
             return False
         return self.settings.encoder == "nightly" or self.journal.began.weekday() == 0
 
     def _name(self, kind: str, labels: FrozenLabels) -> str:
-        return f"{self.journal.began:%Y%m%d}-{kind}-{labels.digest[:8]}"
+        return f"{self.journal.began:%Y%m%d-%H%M}-{kind}-{labels.digest[:8]}"
 
     def _decide(self, champion: Said, challenger: Said, held: int, test: int) -> Trial:
         assert self.labels is not None  # noqa: S101 - callers check

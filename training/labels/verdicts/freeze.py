@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -106,6 +107,7 @@ def freeze(given: Freezing, created: datetime, *, steps: Steps = NO_STEPS) -> Fr
                 for (technique, status), count in sorted(collected.unmapped.items())
             ),
             disagreements=collected.disagreements,
+            about={"judged": _fingerprint(collected.reports)},
         )
     )
 
@@ -188,6 +190,15 @@ def _without_repeats(
         if group not in forbidden and not repeat
     ]
     return chosen, len(train) - len(chosen)
+
+
+def _fingerprint(reports: Iterable[Judged]) -> str:
+    """Name all that analysts said, whoever reads it: the same tomorrow if nothing is new."""
+    total = hashlib.sha256()
+    for judged in reports:
+        labels = [(t, label.shown, round(label.weight, 6)) for t, label in judged.labels.items()]
+        total.update(repr((judged.key, judged.complete, sorted(labels))).encode())
+    return total.hexdigest()
 
 
 def _without_words(document: JudgedDocument) -> JudgedDocument:
