@@ -13,6 +13,9 @@ from training.evaluation.calibration import expected_calibration_error
 from training.gate.settings import GateSettings
 from training.gate.types import Decision, Measure, Origin, Said, Trial
 
+# Equal figures differ by so much where sums are taken in another order.
+ROUNDING = 1e-9
+
 Statistic = Callable[[NDArray[np.intp]], float]
 
 
@@ -93,10 +96,11 @@ def _measures(
         )
         difference, rows = comparison.difference, np.arange(len(chosen))
         if protects:
-            passed = not comparison.worse and difference.value >= -settings.largest_loss
+            worse = difference.high < -ROUNDING
+            passed = not worse and difference.value >= -settings.largest_loss
             why = f"{title} is not worse." if passed else f"{title} is worse than the champion's"
         else:
-            passed = comparison.better
+            passed = difference.low > ROUNDING
             why = f"{title} is better." if passed else f"{title} is not better beyond doubt"
         if not passed:
             why += f" ({first(rows):.3f} before, {second(rows):.3f} after, difference "

@@ -95,10 +95,12 @@ def unwritable(folder: Path, error: OSError) -> TrainingDataError:
     )
 
 
-def begin(fingerprint: str, resume: timedelta, *, dry_run: bool) -> Journal:
+def begin(
+    fingerprint: str, resume: timedelta, *, dry_run: bool, began: datetime | None = None
+) -> Journal:
     """Go on with the last night if it was broken off with the same settings, else begin one."""
     root = directory()
-    now = datetime.now(UTC)
+    now = began or datetime.now(UTC)
     for folder in sorted(_runs(root), reverse=True)[:1]:
         journal = _read(folder)
         if journal is None or journal.finished:
@@ -113,8 +115,8 @@ def begin(fingerprint: str, resume: timedelta, *, dry_run: bool) -> Journal:
     except OSError as error:
         raise unwritable(folder, error) from error
     # Whole seconds: it goes into manifests.
-    began = now.replace(microsecond=0).isoformat()
-    journal = Journal(folder, {"began": began, "fingerprint": fingerprint, "steps": {}})
+    moment = now.replace(microsecond=0).isoformat()
+    journal = Journal(folder, {"began": moment, "fingerprint": fingerprint, "steps": {}})
     journal.save()
     return journal
 

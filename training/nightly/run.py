@@ -6,7 +6,7 @@ import hashlib
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,8 @@ class Nightly:
         Told of progress.
     tell : callable
         Told in a sentence what happened.
+    began : datetime, optional
+        Of a night that begins; given to get the same bytes again.
     """
 
     ledger: Ledger
@@ -62,6 +64,7 @@ class Nightly:
     store: ReleaseStore = field(default_factory=ReleaseStore)
     steps: Steps = NO_STEPS
     tell: Tell = lambda _: None
+    began: datetime | None = None
 
     def run(self) -> Night:
         """Run the night, or go on with the one that was broken off.
@@ -80,7 +83,9 @@ class Nightly:
             champion = self.store.champion()
             resume = timedelta(hours=self.settings.resume_hours)
             dry_run = self.settings.dry_run
-            journal = journals.begin(self._fingerprint(champion), resume, dry_run=dry_run)
+            journal = journals.begin(
+                self._fingerprint(champion), resume, dry_run=dry_run, began=self.began
+            )
             night = _Night(self, journal, champion)
             night.harvest()
             night.freeze()
