@@ -16,6 +16,7 @@ from scipy.special import logit
 from engine.releases import OperatingPoint
 from training.evaluation.metrics import f1_of
 from training.fusion.operating_points import GRID
+from training.fusion.settings import FusionSettings
 from training.labels.verdicts.types import JudgedDocument
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 LEAST: Final = 20
 # What a unit of log-odds away from the old threshold has to gain in F1.
 INERTIA: Final = 0.01
+# What ``precise`` promises at least, as where a release is trained.
+PRECISE: Final = FusionSettings().precise
 
 
 def moved_points(
@@ -71,8 +74,12 @@ def moved_points(
 
     put("balanced", balanced)
     if "precise" in points:
-        wanted = np.flatnonzero(precision[balanced:] >= points["precise"].expected_precision)
-        put("precise", balanced + int(wanted[0]) if wanted.size else len(GRID) - 1)
+        old_place = int(np.abs(GRID - points["precise"].write_threshold).argmin())
+        least = max(points["precise"].expected_precision, PRECISE)
+        # From there on, so that it is no lucky place; where there is none, the old one stays.
+        short = np.flatnonzero((precision < least) & (total[:, 0] + total[:, 1] > 0))
+        place = int(short[-1]) + 1 if short.size else 0
+        put("precise", max(balanced, place if place < len(GRID) else old_place))
     if "sensitive" in points:
         wanted = np.flatnonzero(recall[: balanced + 1] >= points["sensitive"].expected_recall)
         put("sensitive", int(wanted[-1]) if wanted.size else 0)

@@ -75,10 +75,8 @@ def _measures(
     champion: Said, challenger: Said, judged: NDArray[np.intp], settings: GateSettings
 ) -> tuple[Measure, ...]:
     number = len(champion.predictions)
-    everything = np.arange(number)
     both = (champion, challenger)
     f1s = [_f1s(said) for said in both]
-    top = _most_frequent(champion.predictions, settings.top)
 
     def measure(
         name: str, title: str, statistics: Sequence[Statistic], chosen: NDArray[np.intp],
@@ -118,26 +116,33 @@ def _measures(
             len(chosen),
         )
 
-    return (
+    means = [bootstrap.mean(values) for values in f1s]
+    # Apart, so that a gain on the one does not hide a loss on the other.
+    tested = np.setdiff1d(np.arange(number), judged)
+    groups = [("", "", judged), ("test_", ", test set", tested)]
+    measures = [
         measure(
-            "own_f1", "F1 on the reports that analysts judged",
-            [bootstrap.mean(values) for values in f1s], judged, protects=False,
-        ),
-        measure(
-            "document_f1", "F1 by document", [bootstrap.mean(values) for values in f1s], everything
-        ),
-        measure(
-            "precision", "Precision of 'precise'", [_precision(said) for said in both], everything
-        ),
-        measure(
-            "calibration", "Calibration error", [_calibration(said) for said in both], everything,
-            less_is_better=True,
-        ),
-        measure(
-            "top_recall", f"Recall of the {len(top)} most frequent techniques",
-            [_recall(said, top) for said in both], everything,
-        ),
-    )  # fmt: skip
+            "own_f1", "F1 on the reports that analysts judged", means, judged, protects=False
+        )
+    ]  # fmt: skip
+    for prefix, suffix, chosen in groups:
+        if not len(chosen):
+            continue
+        top = _most_frequent([champion.predictions[row] for row in chosen], settings.top)
+        recall = f"Recall of the {len(top)} most frequent techniques"
+        precision = [_precision(said) for said in both]
+        errors = [_calibration(said) for said in both]
+        recalls = [_recall(said, top) for said in both]
+        measures += [
+            measure(f"{prefix}document_f1", f"F1 by document{suffix}", means, chosen),
+            measure(f"{prefix}precision", f"Precision of 'precise'{suffix}", precision, chosen),
+            measure(
+                f"{prefix}calibration", f"Calibration error{suffix}", errors, chosen,
+                less_is_better=True,
+            ),
+            measure(f"{prefix}top_recall", f"{recall}{suffix}", recalls, chosen),
+        ]  # fmt: skip
+    return tuple(measures)
 
 
 def _on(statistic: Statistic, chosen: NDArray[np.intp]) -> Statistic:

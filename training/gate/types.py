@@ -42,7 +42,7 @@ class Measure:
     ----------
     name : str
         For programs: ``document_f1``, ``precision``, ``calibration``, ``top_recall``,
-        ``own_f1``.
+        ``own_f1``; on the test set ``test_document_f1`` and so on.
     title : str
         For people.
     champion, challenger : float
