@@ -15,7 +15,7 @@ from training.adapt import Adapting, AdaptSettings, adapt
 from training.evaluation import document_f1s
 from training.labels.verdicts import Freezing, VerdictSettings, freeze
 
-SETTINGS = AdaptSettings()
+SETTINGS = AdaptSettings(strengths=(0.1, 1.6), folds=3)
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_a_technique_without_any_label_is_found_after_eight_added_verdicts(
         labels = freeze(Freezing(ledger, {}, site.reader, VerdictSettings()), NOON)
     assert sum(NEW in document.techniques for document in labels.train) == 8
     release, _ = adapt(Adapting(site.reader, labels, knowledge, SETTINGS), tmp_path / "n", NOON)
-    fresh = [r for r in site_reports(40, seed=77, first=700) if NEW in r.techniques]
+    fresh = [r for r in site_reports(24, seed=77, first=700) if NEW in r.techniques]
     engine = Engine.open(release, knowledge)
     found = [
         NEW in {f.technique for f in engine.analyse(report.document).findings} for report in fresh
