@@ -147,6 +147,11 @@ class _Night:
                 self.given.tell(str(error))
                 self.journal.record("freeze", None)
                 return
+            for platform, why in labels.about["unread"].items():
+                self.given.tell(
+                    f"{platform} did not answer, so its reports teach by their evidence alone "
+                    f"tonight: {why}"
+                )
             frozen.write(labels)
             frozen.keep_suspicious(labels.name, suspicious(labels, self.reader))
             self.journal.record("freeze", labels.name)

@@ -58,8 +58,6 @@ def freeze(given: Freezing, created: datetime, *, steps: Steps = NO_STEPS) -> Fr
     ------
     TrainingDataError
         If no analyst has judged anything yet.
-    TtpscribeError
-        If a platform that has to be read cannot be reached.
     """
     knowledge, settings = given.reader.engine.knowledge, given.settings
     with steps.step("Collect verdicts", 1):
@@ -70,7 +68,8 @@ def freeze(given: Freezing, created: datetime, *, steps: Steps = NO_STEPS) -> Fr
             "from. Harvest first, or wait for analysts: docs/learning.md says what counts."
         )
     with steps.step("Read reports", len(collected.reports)) as advance:
-        documents, without = _texts(collected.reports, given, advance)
+        texts = Texts(given.ledger, given.harvesters, given.settings)
+        documents, without = _texts(collected.reports, texts, advance)
     champion = given.reader.engine.release
     unseen = _unseen_by(champion.manifest.figures, documents, champion.manifest.created)
     train, held = _split(documents, unseen, settings)
@@ -107,15 +106,14 @@ def freeze(given: Freezing, created: datetime, *, steps: Steps = NO_STEPS) -> Fr
                 for (technique, status), count in sorted(collected.unmapped.items())
             ),
             disagreements=collected.disagreements,
-            about={"judged": _fingerprint(collected.reports)},
+            about={"judged": _fingerprint(collected.reports), "unread": dict(texts.down)},
         )
     )
 
 
 def _texts(
-    reports: Iterable[Judged], given: Freezing, advance: Callable[[int], None]
+    reports: Iterable[Judged], texts: Texts, advance: Callable[[int], None]
 ) -> tuple[list[JudgedDocument], dict[str, int]]:
-    texts = Texts(given.ledger, given.harvesters, given.settings)
     without = dict.fromkeys(("over TLP", "no text", "changed"), 0)
     documents = []
     for judged in reports:

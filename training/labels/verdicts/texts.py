@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from engine.errors import DocumentError
+from engine.errors import DocumentError, TtpscribeError
 from engine.ledger import text_digest
 from training.labels.verdicts.collect import level, strictest
 from training.labels.verdicts.settings import VerdictSettings
 from training.labels.verdicts.types import Judged, JudgedDocument
 
 if TYPE_CHECKING:
-    from engine.harvest import Harvester
+    from engine.harvest import Harvester, ReportText
     from engine.ledger import Ledger
     from engine.types import Document
 
@@ -29,11 +29,14 @@ class Texts:
     harvesters : mapping from platform to Harvester
         Read the report as it is now; may be empty.
     settings : VerdictSettings
+    down : dict of platform to str
+        Platforms that did not answer, and what they said; not asked again.
     """
 
     ledger: Ledger
     harvesters: Mapping[str, Harvester]
     settings: VerdictSettings
+    down: dict[str, str] = field(default_factory=dict)
 
     def of(self, judged: Judged) -> JudgedDocument | str:
         """Return the document of a report, or why there is none.
@@ -41,20 +44,15 @@ class Texts:
         Returns
         -------
         JudgedDocument or str
-            The latter: "over TLP", "no text".
-
-        Raises
-        ------
-        TtpscribeError
-            If the platform cannot be reached.
+            The latter: "over TLP", "no text". Where the platform does not answer, the evidence
+            alone is what there is.
         """
         if level(judged.tlp) > level(self.settings.max_tlp):
             return "over TLP"
         kept = self._kept(judged)
         if kept is not None:
             return JudgedDocument(judged, kept)
-        harvester = self.harvesters.get(judged.platform)
-        read = harvester.read(judged.report) if harvester is not None else None
+        read = self._now(judged)
         if read is None:
             return _evidence_alone(judged)
         if level(strictest([read.tlp, judged.tlp])) > level(self.settings.max_tlp):
@@ -63,6 +61,16 @@ class Texts:
         return JudgedDocument(
             still_holding(judged, read.document) if changed else judged, read.document
         )
+
+    def _now(self, judged: Judged) -> ReportText | None:
+        harvester = self.harvesters.get(judged.platform)
+        if harvester is None or judged.platform in self.down:
+            return None
+        try:
+            return harvester.read(judged.report)
+        except TtpscribeError as error:
+            self.down[judged.platform] = str(error)
+            return None
 
     def _kept(self, judged: Judged) -> Document | None:
         from engine.documents import from_text

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from engine.documents import from_text
+from engine.errors import ReleaseError
 from engine.harvest import ReportText
 from engine.ledger import Curation, Enrichment, Ledger, Verdict, Written, text_digest
 from training.labels.verdicts import VerdictSettings, collect
@@ -192,3 +193,23 @@ def test_without_a_text_the_evidence_alone_teaches(tmp_path, knowledge):
         assert set(found.judged.labels) == {"T1059.001"}
         ledger.erase("opencti", "r")
         assert document(ledger, knowledge) == "no text"
+
+
+def test_a_platform_that_does_not_answer_is_asked_once_and_evidence_stands_in(tmp_path, knowledge):
+    class Down:
+        asked = 0
+
+        def read(self, report):
+            self.asked += 1
+            raise ReleaseError("It does not answer.")
+
+    down = Down()
+    with Ledger.open(tmp_path / "other.sqlite") as ledger:
+        enrich(ledger)
+        say(ledger, "T1059.001", "rejected")
+        (judged,) = collect(ledger, knowledge, SETTINGS).reports
+        texts = Texts(ledger, {"opencti": down}, SETTINGS)
+        assert not texts.of(judged).whole
+        assert not texts.of(judged).whole
+    assert down.asked == 1
+    assert texts.down == {"opencti": "It does not answer."}
