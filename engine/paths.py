@@ -1,4 +1,4 @@
-"""Where ttpscribe keeps its own files: releases, updated knowledge."""
+"""Where ttpscribe keeps its own files: releases and their cards, updated knowledge."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 DATA_DIRECTORY = "TTPSCRIBE_DATA_DIR"
+CARD = ".card.html"
 
 
 def data_directory() -> Path:
@@ -19,3 +20,11 @@ def data_directory() -> Path:
     from platformdirs import user_data_path
 
     return user_data_path("ttpscribe", appauthor=False)
+
+
+def cards_directory() -> Path:
+    """Return where the cards of releases are; one is called by its release, with `CARD` added.
+
+    They lie apart from the releases, which never change, while a card may be made again.
+    """
+    return data_directory() / "cards"

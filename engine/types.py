@@ -99,6 +99,9 @@ class Recognition:
         The part of the sentence that speaks, in document offsets; the whole sentence if missing.
     notes : mapping from technique to str
         A remark for people on findings of that technique ("zero-shot"); usually empty.
+    features : ndarray of float32, shape (n_sentences, n_features), or None
+        What the recognizer sees in each sentence, of length one (zero for one it did not read);
+        given where its settings ask for it, for what was learned from verdicts.
     """
 
     recognizer: str
@@ -108,6 +111,7 @@ class Recognition:
     tactic_scores: Mapping[str, float] = field(default_factory=dict)
     spans: Mapping[tuple[int, str], tuple[int, int]] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
+    features: NDArray[float32] | None = None
 
 
 @dataclass(frozen=True, slots=True)

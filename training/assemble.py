@@ -22,6 +22,7 @@ from engine.releases import (
     TrainingSource,
     write_release,
 )
+from training.card.measured import measure, save
 from training.fusion import (
     CrossValidation,
     FusionSettings,
@@ -177,6 +178,7 @@ def assemble(
             if (part / folder).is_dir():
                 shutil.copytree(part / folder, directory / folder, dirs_exist_ok=True)
     fitted.fusion.save(directory / "fusion")
+    save(measure(fitted.held, settings), directory)
     used = Counter(example.source for example in labels.examples)
     draft = ManifestDraft(
         name=directory.name,

@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from rich.text import Text
 from engine.errors import LedgerError, UsageError
 from engine.ledger import Ledger, Verdict
 from engine.ledger.database import URL_VARIABLE
+from engine.ledger.keepers import keepers
 
 EXAMPLES = """\b
 Examples:
@@ -165,6 +166,8 @@ def import_(url: str | None, file: Path) -> None:
 def erase(url: str | None, report: str, *, platform: str | None, yes: bool) -> None:
     """Take away every word of a REPORT: its texts and its evidence sentences.
 
+    Frozen label sets lose the report's words too; releases trained on them hold none.
+
     Techniques, verdicts and digests stay, so that analysts' edits are still respected. Work on
     the report that is not finished ends as failed.
     """
@@ -174,6 +177,9 @@ def erase(url: str | None, report: str, *, platform: str | None, yes: bool) -> N
             click.confirm(f"Erase the words of report {report} ({', '.join(names)})?", abort=True)
         for name in names:
             click.echo(f"{name}: erased {_summary(opened.erase(name, report))}")
+            for kept, keeper in keepers():
+                if number := keeper.erase(name, report):
+                    click.echo(f"{name}: erased from {number} {kept}")
 
 
 @ledger.command()
@@ -194,6 +200,9 @@ def prune(url: str | None, older_than: str, *, yes: bool) -> None:
         if not yes:
             click.confirm(f"Prune what is older than {older_than}?", abort=True)
         click.echo(f"Gone: {_summary(opened.prune(age))}")
+    for kept, keeper in keepers():
+        if number := keeper.prune(datetime.now(UTC) - age):
+            click.echo(f"Gone: {number} {kept}")
 
 
 def _platforms(opened: Ledger, report: str, platform: str | None) -> list[str]:

@@ -12,7 +12,8 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from engine.errors import ReleaseError
+from engine.errors import ReleaseError, UsageError
+from engine.paths import CARD, cards_directory
 from engine.releases import Manifest, Release, ReleaseStore
 from engine.releases.store import PINNED, Entry
 
@@ -23,6 +24,7 @@ EXAMPLES = """\b
 Examples:
   ttpscribe releases list
   ttpscribe releases show --json
+  ttpscribe releases show 2026-11 --card
   ttpscribe releases import ./nightly-2026-11-30 --use
   ttpscribe releases rollback
 """
@@ -67,16 +69,26 @@ def list_(*, as_json: bool) -> None:
 @releases.command()
 @click.argument("release", required=False)
 @as_json
-def show(release: str | None, *, as_json: bool) -> None:
+@click.option("--card", is_flag=True, help="Print only where the release's card is.")
+def show(release: str | None, *, as_json: bool, card: bool) -> None:
     """Show the models of a RELEASE and their figures.
 
     RELEASE is a name, or a directory (with a slash in it); without one, the release in use.
     """
     store = ReleaseStore()
     opened = store.open(release or store.champion_name())
+    page = _card(opened)
+    if card:
+        if page is None:
+            raise UsageError(
+                f"There is no card of {opened.name} yet. Make one: ttpscribe train card "
+                f"{release or opened.name}"
+            )
+        click.echo(page)
+        return
     if as_json:
-        manifest = json.loads(opened.manifest.to_json())
-        _print_json({**manifest, "path": str(opened.path), "digest": opened.digest})
+        fields = {"path": str(opened.path), "digest": opened.digest, "card": page and str(page)}
+        _print_json({**json.loads(opened.manifest.to_json()), **fields})
         return
     console = Console()
     console.print(_facts(opened))
@@ -166,6 +178,14 @@ def _entry_fields(entry: Entry) -> dict[str, Any]:
     }
 
 
+def _card(release: Release) -> Path | None:
+    """Return where the page about a release is: beside it, or with those of the store."""
+    places = (
+        folder / f"{release.name}{CARD}" for folder in (release.path.parent, cards_directory())
+    )
+    return next((place for place in places if place.is_file()), None)
+
+
 def _facts(release: Release) -> Table:
     manifest = release.manifest
     facts = Table(title=release.name, title_justify="left", show_header=False, box=None)
@@ -173,6 +193,7 @@ def _facts(release: Release) -> Table:
     facts.add_column(overflow="fold")
     facts.add_row("Path", str(release.path))
     facts.add_row("Digest", release.digest)
+    facts.add_row("Card", str(_card(release) or f"none yet: ttpscribe train card {release.name}"))
     facts.add_row("Made", _utc(manifest.created))
     facts.add_row("ATT&CK", f"{manifest.attack_version}, {len(manifest.techniques)} techniques")
     facts.add_row("Recognizers", ", ".join(manifest.recognizers) or "none")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.fusion.adaptation import VERDICTS
 from engine.fusion.features import EXPLICIT
 from engine.fusion.model import Fusion, Scores
 from engine.types import (
@@ -29,6 +30,7 @@ EVIDENCE_SHARE = 0.4
 LEAST_EVIDENCE = 0.05
 DESCRIBED = 0.5
 TACTIC_THRESHOLD = 0.5
+VERDICTS_NOTE = "learned from verdicts on earlier reports"
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,8 @@ class _Evidence:
         self.own = {
             name: aligned.at(pairs.rows, pairs.columns) for name, aligned in scores.aligned.items()
         }
+        if scores.raised is not None:
+            self.own[VERDICTS] = scores.raised
         # As evidence, a printed name or id counts whatever the models make of the sentence.
         self.probabilities = np.maximum(scores.probabilities, self.own.get(EXPLICIT, 0))
         self.order = np.lexsort((-self.probabilities, pairs.columns))
@@ -149,8 +153,13 @@ class _Evidence:
             recognizer=recognizer,
             probability=probability,
             page=sentence.page,
-            note=self.recognitions[recognizer].notes.get(technique),
+            note=self._note(recognizer, technique),
         )
+
+    def _note(self, recognizer: str, technique: str) -> str | None:
+        if recognizer == VERDICTS:
+            return VERDICTS_NOTE
+        return self.recognitions[recognizer].notes.get(technique)
 
 
 def _tactics(scores: Mapping[str, float], fusion: Fusion) -> tuple[TacticScore, ...]:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import ReleaseError
+from engine.fusion.adaptation import Adaptation
 from engine.fusion.alignment import Aligned, LabelSpace, align
 from engine.fusion.features import (
     EXPLICIT,
@@ -111,6 +112,8 @@ class Scores:
         A parent is at least as probable as its sub-techniques.
     tactics : dict of tactic id to float
     aligned : dict of recognizer to Aligned
+    raised : ndarray of float32, shape (n_candidates,), or None
+        The probability of candidates that verdicts raised, else 0.
     """
 
     sentences: Candidates
@@ -118,6 +121,17 @@ class Scores:
     documents: NDArray[np.float32]
     tactics: dict[str, float]
     aligned: dict[str, Aligned]
+    raised: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """What `Fusion.techniques` finds; attributes as of `Scores`."""
+
+    pairs: Candidates
+    probabilities: NDArray[np.float32]
+    documents: NDArray[np.float32]
+    raised: NDArray[np.float32] | None
 
 
 class Fusion:
@@ -137,6 +151,8 @@ class Fusion:
     knowledge : Knowledge
     fitted : ndarray of bool, shape (n_techniques,), optional
         The techniques that it was fitted with; without, all.
+    adaptation : Adaptation, optional
+        What was learned from verdicts on top.
     """
 
     def __init__(
@@ -149,7 +165,9 @@ class Fusion:
         priors: Priors,
         knowledge: Knowledge,
         fitted: NDArray[np.bool_] | None = None,
+        adaptation: Adaptation | None = None,
     ) -> None:
+        self.adaptation = adaptation
         self.fitted = np.ones(len(space.techniques), dtype=bool) if fitted is None else fitted
         self.recognizers = tuple(recognizers)
         self.space = space
@@ -169,19 +187,44 @@ class Fusion:
     def score(self, document: Document, recognitions: Sequence[Recognition]) -> Scores:
         """Return the fused probabilities of a document."""
         aligned = self.align(recognitions)
-        pairs, probabilities, by_technique = self._techniques(document, aligned)
-        tactics = self.score_tactics(by_technique, recognitions)
-        return Scores(pairs, probabilities, by_technique, tactics, aligned)
+        features = self._features(recognitions)
+        found = self.techniques(document, aligned, features)
+        tactics = self.score_tactics(found.documents, recognitions)
+        return Scores(
+            found.pairs, found.probabilities, found.documents, tactics, aligned, found.raised
+        )
 
     def score_techniques(
         self, document: Document, recognitions: Sequence[Recognition]
     ) -> NDArray[np.float32]:
         """Return the probability of each technique of the label space in a document."""
-        return self._techniques(document, self.align(recognitions))[2]
+        aligned = self.align(recognitions)
+        return self.techniques(document, aligned, self._features(recognitions)).documents
 
-    def _techniques(
-        self, document: Document, aligned: Mapping[str, Aligned]
-    ) -> tuple[Candidates, NDArray[np.float32], NDArray[np.float32]]:
+    def _features(self, recognitions: Sequence[Recognition]) -> NDArray[np.float32] | None:
+        """Return the features of sentences that the adaptation needs."""
+        if self.adaptation is None:
+            return None
+        for recognition in recognitions:
+            if recognition.recognizer == self.adaptation.recognizer:
+                return recognition.features
+        return None
+
+    def techniques(
+        self,
+        document: Document,
+        aligned: Mapping[str, Aligned],
+        features: NDArray[np.float32] | None,
+    ) -> Found:
+        """Return the probabilities of techniques alone, of recognitions aligned before.
+
+        Parameters
+        ----------
+        document : Document
+        aligned : mapping from recognizer to Aligned
+        features : ndarray of float32, shape (n_sentences, n_features), or None
+            Of the recognizer that the adaptation names; without, it corrects nothing.
+        """
         words = np.array([len(s.text.split()) for s in document.sentences], dtype=np.int64)
         pairs = sentence_candidates(aligned, self.recognizers, words, self.priors.sentence)
         probabilities = self.sentence.probabilities(
@@ -191,18 +234,37 @@ class Fusion:
         probabilities = np.where(
             self.fitted[pairs.columns], np.maximum(probabilities, word), word
         ).astype(np.float32)
+        offsets, raised = self.priors.document_offset, None
+        if self.adaptation is not None and features is not None:
+            pairs, probabilities, raised = self.adaptation.apply(
+                pairs, probabilities, features, self.space
+            )
+            word = self._at_their_word(pairs, aligned)
+            word = np.where(self.fitted[pairs.columns], word, probabilities)
+            offsets = offsets + self.adaptation.offsets(self.space)
         found = document_candidates(
             aligned, self.recognizers, pairs, probabilities, len(words), self.priors.document
         )
         by_technique = np.zeros(len(self.space.techniques), dtype=np.float32)
         by_technique[found.columns] = self.document.probabilities(
-            found.features, self.priors.document_offset[found.columns]
+            found.features, offsets[found.columns]
         )
         by_technique[~self.fitted] = 0
         np.maximum.at(by_technique, pairs.columns, word)
+        self._shift_unfitted(by_technique, offsets)
         self._explicit_wins(by_technique, aligned)
         self._raise_parents(by_technique)
-        return pairs, probabilities, by_technique
+        return Found(pairs, probabilities, by_technique, raised)
+
+    def _shift_unfitted(
+        self, by_technique: NDArray[np.float32], offsets: NDArray[np.float32]
+    ) -> None:
+        """Correct techniques whose document score is that of their best sentence."""
+        from scipy.special import expit, logit
+
+        chosen = ~self.fitted & (offsets != 0) & (by_technique > 0)
+        odds = logit(np.clip(by_technique[chosen], 1e-6, 1 - 1e-6)) + offsets[chosen]
+        by_technique[chosen] = expit(odds)
 
     def _at_their_word(
         self, pairs: Candidates, aligned: Mapping[str, Aligned]
@@ -292,6 +354,8 @@ class Fusion:
             "priors": priors,
         }
         directory.mkdir(parents=True, exist_ok=True)
+        if self.adaptation is not None:
+            self.adaptation.save(directory)
         (directory / FILE).write_text(json.dumps(fields, indent=1) + "\n", encoding="utf-8")
 
     @classmethod
@@ -324,6 +388,7 @@ class Fusion:
                 _priors(fields["priors"], space, knowledge),
                 knowledge,
                 fitted,
+                Adaptation.load(directory, knowledge),
             )
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise ReleaseError(

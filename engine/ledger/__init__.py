@@ -8,6 +8,7 @@ from engine.errors import LedgerError
 from engine.ledger.journal import Claim, Entry, Journal, LeaseLostError
 from engine.ledger.ledger import Ledger
 from engine.ledger.records import (
+    Curation,
     Enrichment,
     Observation,
     OwnFile,
@@ -18,6 +19,7 @@ from engine.ledger.records import (
 
 __all__ = [
     "Claim",
+    "Curation",
     "Enrichment",
     "Entry",
     "Journal",

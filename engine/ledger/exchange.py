@@ -16,6 +16,7 @@ from sqlalchemy import Column, Table, select
 from engine.errors import LedgerError
 from engine.ledger.database import Database
 from engine.ledger.tables import (
+    curations,
     cursors,
     enrichments,
     files,
@@ -26,9 +27,9 @@ from engine.ledger.tables import (
     written,
 )
 
-FORMAT = 1
+FORMAT = 2  # 1 had no curations, and is read as well.
 # In this order, as rows refer to rows of the tables before.
-TABLES = (enrichments, outcomes, written, files, observations, verdicts, texts, cursors)
+TABLES = (enrichments, outcomes, written, files, observations, verdicts, curations, texts, cursors)
 _ROWS_AT_ONCE = 500
 
 

@@ -17,6 +17,7 @@ from engine.ledger.database import Database
 from engine.ledger.journal import Journal
 from engine.ledger.reading import LedgerReader
 from engine.ledger.records import (
+    Curation,
     Enrichment,
     Observation,
     OwnFile,
@@ -27,6 +28,7 @@ from engine.ledger.records import (
 )
 from engine.ledger.schema import HEAD
 from engine.ledger.tables import (
+    curations,
     cursors,
     enrichments,
     files,
@@ -178,6 +180,10 @@ class Ledger(LedgerReader):
         """Record verdicts; return how many were new. A change of mind is another verdict."""
         return self._add(verdicts, judged)
 
+    def record_curations(self, *curated: Curation) -> int:
+        """Record that reports counted as curated, or no longer; return how many were new."""
+        return self._add(curations, curated)
+
     def set_cursor(self, platform: str, name: str, value: str) -> None:
         """Record how far a harvester has come.
 
@@ -226,7 +232,8 @@ class Ledger(LedgerReader):
         """Take away what is older and no longer needed; return the rows gone by table.
 
         What keeps an analyst's edit from being undone is needed at any age: the verdict that
-        holds, the last sight of a technique, what was last written, our files' names.
+        holds, the last sight of a technique, what was last written, our files' names. So is what
+        says that a report counts as curated.
         """
         limit = now() - older_than if isinstance(older_than, timedelta) else older_than
         return retention.prune(self._database, limit)
@@ -246,7 +253,9 @@ class Ledger(LedgerReader):
         return exchange.read(self._database, stream)
 
     def _add(
-        self, table: Table, records: tuple[Written | OwnFile | Observation | Verdict, ...]
+        self,
+        table: Table,
+        records: tuple[Written | OwnFile | Observation | Verdict | Curation, ...],
     ) -> int:
         if not records:
             return 0
@@ -254,5 +263,7 @@ class Ledger(LedgerReader):
             return self._database.insert(connection, table, [_row(record) for record in records])
 
 
-def _row(record: Enrichment | Written | OwnFile | Observation | Verdict) -> dict[str, Any]:
+def _row(
+    record: Enrichment | Written | OwnFile | Observation | Verdict | Curation,
+) -> dict[str, Any]:
     return asdict(record)

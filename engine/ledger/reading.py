@@ -9,8 +9,17 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, Row, Select, Subquery, func, select
 
 from engine.ledger.database import Database
-from engine.ledger.records import Enrichment, Observation, Outcome, OwnFile, Verdict, Written
+from engine.ledger.records import (
+    Curation,
+    Enrichment,
+    Observation,
+    Outcome,
+    OwnFile,
+    Verdict,
+    Written,
+)
 from engine.ledger.tables import (
+    curations,
     cursors,
     enrichments,
     files,
@@ -21,7 +30,7 @@ from engine.ledger.tables import (
     written,
 )
 
-Record = TypeVar("Record", Enrichment, OwnFile, Observation, Verdict, Written)
+Record = TypeVar("Record", Curation, Enrichment, OwnFile, Observation, Verdict, Written)
 
 
 class LedgerReader:
@@ -135,11 +144,24 @@ class LedgerReader:
             for row in connection.execute(query):
                 yield _record(Verdict, row)
 
+    def curation(self, platform: str, report: str) -> Curation | None:
+        """Return what was last said of a report's completeness; None where nothing was."""
+        found = self._records(Curation, _current_curations(*_of(curations.c, platform, report)))
+        return found[0] if found else None
+
+    def curations(self, platform: str | None = None) -> tuple[Curation, ...]:
+        """Return, by report, that it counts as curated; only for reports that still do."""
+        where = [] if platform is None else [curations.c.platform == platform]
+        return tuple(c for c in self._records(Curation, _current_curations(*where)) if c.complete)
+
     def reports(self, platform: str | None = None) -> tuple[tuple[str, str], ...]:
-        """Return (platform, report) of every report that was enriched or judged, sorted."""
+        """Return (platform, report) of every report enriched, judged or curated, sorted."""
         known = (
             select(enrichments.c.platform, enrichments.c.report)
-            .union(select(verdicts.c.platform, verdicts.c.report))
+            .union(
+                select(verdicts.c.platform, verdicts.c.report),
+                select(curations.c.platform, curations.c.report),
+            )
             .subquery()
         )
         query = select(known).order_by(known.c.platform, known.c.report)
@@ -220,3 +242,13 @@ def _current_verdicts(*where: ColumnElement[bool], since: datetime | None = None
     if since is not None:  # After ranking: an older verdict does not hold for being asked later.
         query = query.where(ranked.c.at >= since)
     return query.order_by(ranked.c.platform, ranked.c.report, ranked.c.technique)
+
+
+def _current_curations(*where: ColumnElement[bool]) -> Select[Any]:
+    rank = func.row_number().over(
+        partition_by=(curations.c.platform, curations.c.report),
+        order_by=(curations.c.at.desc(), curations.c.sequence.desc()),
+    )
+    ranked = select(curations, rank.label("rank")).where(*where).subquery()
+    query = select(ranked).where(ranked.c.rank == 1)
+    return query.order_by(ranked.c.platform, ranked.c.report)

@@ -179,7 +179,8 @@ class Verdict:
     verdict : Judgement
         Confirmed, rejected or added.
     known_by : str
-        How it is known: "difference", "history", "stream", "opinion", "sighting", "curated".
+        How it is known: "difference", "history", "stream", "opinion", "sighting", "tag",
+        "review", "curated".
     confidence : float
         In [0, 1]: how sure it is that a person meant it.
     who : str or None
@@ -220,5 +221,52 @@ class Verdict:
             object.__setattr__(self, "evidence_digest", text_digest(self.evidence))
         if not self.id:
             what = ("verdict", self.platform, self.report, self.technique, self.verdict)
+            new = new_id() if self.origin is None else derived_id(*what, self.origin)
+            object.__setattr__(self, "id", new)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curation:
+    """That the techniques of a report were complete in an analyst's eyes, at some time.
+
+    Only then does a technique that is not on the report speak against the text, and less than a
+    technique that was rejected: an analyst may still have missed it.
+
+    Attributes
+    ----------
+    complete : bool
+        False takes it back: the report was reopened.
+    known_by : str
+        What made it count: a workflow status, a label, a reviewer, a publication, quiet.
+    who : str or None
+        The platform's id of the person, where it is known.
+    tlp : str or None
+        The report's highest marking then; training asks for it.
+    digest : str or None
+        SHA-256 over the texts as they were then, where they were read, as
+        ``Enrichment.digest``; a report that changed since is another text.
+    attack_version : str or None
+        Of the knowledge that read its techniques.
+    origin : str or None
+        The platform's own id of the edit; the same edit is recorded once.
+    at : datetime
+        When it began to count, in the platform's time. The latest one holds.
+    """
+
+    platform: str
+    report: str
+    known_by: str
+    complete: bool = True
+    who: str | None = None
+    tlp: str | None = None
+    digest: str | None = None
+    attack_version: str | None = None
+    origin: str | None = None
+    at: datetime = field(default_factory=now)
+    id: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.id:
+            what = ("curation", self.platform, self.report, "yes" if self.complete else "no")
             new = new_id() if self.origin is None else derived_id(*what, self.origin)
             object.__setattr__(self, "id", new)

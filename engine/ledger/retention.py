@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, FromClause, Table, and_, func,
 
 from engine.ledger.database import Database
 from engine.ledger.tables import (
+    curations,
     enrichments,
     files,
     journal,
@@ -80,6 +81,12 @@ def prune(database: Database, limit: datetime) -> dict[str, int]:
                 verdicts,
                 verdicts.c.at < limit,
                 _not_last(verdicts, "platform", "report", "technique"),
+            ),
+            "curations": _delete(
+                connection,
+                curations,
+                curations.c.at < limit,
+                _not_last(curations, "platform", "report"),
             ),
             "observations": _delete(
                 connection,

@@ -214,6 +214,24 @@ verdicts = Table(
     sqlite_autoincrement=True,
 )
 
+curations = Table(
+    "curations",
+    metadata,
+    _sequence(),
+    _id(),
+    *_report(),
+    Column("complete", Boolean, nullable=False),
+    Column("known_by", String(64), nullable=False),
+    Column("who", Text),
+    Column("tlp", String(32)),
+    Column("digest", String(64)),
+    Column("attack_version", String(32)),
+    Column("origin", Text),
+    Column("at", Moment, nullable=False),
+    Index(None, "platform", "report"),
+    sqlite_autoincrement=True,
+)
+
 texts = Table(
     "texts",
     metadata,

@@ -46,6 +46,8 @@ class EncoderSettings(BaseModel):
         Whether techniques without a classifier are looked for.
     zero_shot_floor : float
         Smaller zero-shot probabilities are left out.
+    features : bool
+        Give the embeddings as features too.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -55,6 +57,7 @@ class EncoderSettings(BaseModel):
     floor: float = Field(default=0.002, ge=0, lt=1)
     zero_shot: bool = True
     zero_shot_floor: float = Field(default=0.02, ge=0, lt=1)
+    features: bool = False
 
 
 class EncoderRecognizer:
@@ -134,11 +137,16 @@ class EncoderRecognizer:
         unread = scores.shape[0]
         scores.resize((unread + 1, len(self.techniques)))
         rows = [row_of.get(sentence.text, unread) for sentence in document.sentences]
+        features = None
+        if self.settings.features:
+            none = np.zeros((1, embeddings.shape[1]), dtype=np.float32)
+            features = np.concatenate([embeddings, none]).astype(np.float32)[rows]
         return Recognition(
             recognizer=self.name,
             techniques=self.techniques,
             sentence_scores=scores[rows],
             notes=dict.fromkeys(self.zero_shot, ZERO_SHOT_NOTE),
+            features=features,
         )
 
     def scores(

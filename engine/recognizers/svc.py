@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict
 
 from engine.errors import ReleaseError
 from engine.recognizers.linear import LinearModel
@@ -28,6 +29,20 @@ LABELS = "svc.json"
 FLOOR = 0.002
 
 
+class SvcServing(BaseModel):
+    """What a release's manifest may set.
+
+    Attributes
+    ----------
+    features : bool
+        Give features of sentences too; see `Tfidf.hashed`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    features: bool = False
+
+
 class SvcRecognizer:
     """Scores each distinct sentence once, and the document as a whole.
 
@@ -38,11 +53,19 @@ class SvcRecognizer:
         Its labels are technique ids.
     documents : LinearModel
         Over the block of words alone; its labels are technique ids and tactic ids.
+    settings : SvcServing, optional
     """
 
     name = "svc"
 
-    def __init__(self, tfidf: Tfidf, sentences: LinearModel, documents: LinearModel) -> None:
+    def __init__(
+        self,
+        tfidf: Tfidf,
+        sentences: LinearModel,
+        documents: LinearModel,
+        settings: SvcServing | None = None,
+    ) -> None:
+        self.settings = settings or SvcServing()
         self.tfidf = tfidf
         self.sentences = sentences
         self.documents = documents
@@ -65,15 +88,17 @@ class SvcRecognizer:
         features = self.tfidf.transform(list(distinct))
         scores = self.sentences.sparse_probabilities(features, FLOOR)
         whole = self.documents.probabilities(self.tfidf.transform_words([document.text]))[0]
+        rows = [distinct[text] for text in texts]
         by_technique = np.full(len(self.sentences.labels), np.nan, dtype=np.float32)
         for number, column in self._document_columns:
             by_technique[column] = whole[number]
         return Recognition(
             recognizer=self.name,
             techniques=self.sentences.labels,
-            sentence_scores=scores[[distinct[text] for text in texts]],
+            sentence_scores=scores[rows],
             document_scores=by_technique,
             tactic_scores={label: float(whole[number]) for number, label in self._tactics},
+            features=self.tfidf.hashed(list(distinct))[rows] if self.settings.features else None,
         )
 
     def save(self, directory: Path) -> None:
@@ -93,7 +118,7 @@ class SvcRecognizer:
         cls,
         directory: Path | None,
         knowledge: Knowledge,
-        settings: Mapping[str, Any],  # noqa: ARG003 - the svc has none
+        settings: Mapping[str, Any],
     ) -> Self:
         """Load from a release; see `engine.recognizers.base.Recognizer.load`.
 
@@ -107,6 +132,7 @@ class SvcRecognizer:
         if directory is None:
             raise ReleaseError("The release names the recognizer svc but holds no files of it.")
         try:
+            chosen = SvcServing(**settings)
             arrays = load_file(directory / ARRAYS)
             labels = json.loads((directory / LABELS).read_text(encoding="utf-8"))
             tfidf = Tfidf.load(directory, arrays)
@@ -114,6 +140,7 @@ class SvcRecognizer:
                 tfidf,
                 LinearModel.from_arrays("sentences", arrays, labels["sentences"], tfidf.n_features),
                 LinearModel.from_arrays("documents", arrays, labels["documents"], tfidf.n_words),
+                chosen,
             )
         except (OSError, KeyError, ValueError, SafetensorError) as error:
             raise ReleaseError(

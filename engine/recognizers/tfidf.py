@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from sklearn.feature_extraction.text import TfidfVectorizer
 
 VOCABULARY = "vocabulary.json"
+HASHED = 1024
 WORD_PATTERN = r"(?u)[A-Za-z0-9_]{2,}|[^\sA-Za-z0-9]"
 WORD_SETTINGS: Mapping[str, Any] = {"ngram_range": (1, 2), "token_pattern": WORD_PATTERN}
 CHARACTER_SETTINGS: Mapping[str, Any] = {"analyzer": "char_wb", "ngram_range": (4, 4)}
@@ -82,6 +84,28 @@ class Tfidf:
         """Return the block of words alone, float32 of shape (n_texts, n_words)."""
         block: csr_matrix = self.words.transform(texts)
         return block
+
+    def hashed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return features of texts that know every word, float32 of shape (n_texts, `HASHED`).
+
+        A word outside the vocabulary is as telling as the rarest in it, so that what the training
+        never saw can be learned later. Each is added to one column with a sign of its own
+        (Weinberger et al., "Feature Hashing for Large Scale Multitask Learning", ICML 2009); rows
+        are of length one.
+        """
+        analyse = self.words.build_analyzer()
+        places, idf = self.words.vocabulary_, self.words.idf_
+        rarest = float(idf.max(initial=1.0))
+        result = np.zeros((len(texts), HASHED), dtype=np.float32)
+        for row, text in enumerate(texts):
+            for word in set(analyse(text)):
+                code = crc32(word.encode("utf-8", "replace"))
+                place = places.get(word)
+                weight = rarest if place is None else float(idf[place])
+                result[row, code % HASHED] += weight if code >> 31 else -weight
+        length = np.linalg.norm(result, axis=1, keepdims=True)
+        result /= np.where(length > 0, length, 1)
+        return result
 
     def save(self, directory: Path) -> dict[str, NDArray[np.float32]]:
         """Write the vocabulary into a directory and return the arrays to keep beside it."""

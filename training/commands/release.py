@@ -55,11 +55,13 @@ def release(
     """Join trained parts into a release.
 
     Fits the fusion on the recognizers' out-of-fold scores, chooses the operating points, and
-    writes the manifest. Give the data that the parts were trained on.
+    writes the manifest, and beside the release its card. Give the data that the parts were
+    trained on.
     """
     from engine.knowledge import Knowledge
     from engine.releases import ReleaseStore
     from training.assemble import assemble, fit, gather
+    from training.card import CardInput, write_card
     from training.commands.figures import print_figures
     from training.fusion import FusionSettings
 
@@ -84,10 +86,13 @@ def release(
             default_recommender,
             _reports(parts),
         )
+    page, _ = write_card(CardInput(release=made), knowledge, output.parent)
     if publish:
         ReleaseStore().publish(output)
+        page, _ = write_card(CardInput(release=made), knowledge)
     print_figures(made.manifest.figures)
     click.echo(f"{output}: {sum(made.manifest.sizes.values()) / 1e6:.1f} MB")
+    click.echo(f"Its card: {page}")
 
 
 def _settings_of(parts: tuple[Path, ...], kind: str) -> dict[str, dict[str, Any]]:

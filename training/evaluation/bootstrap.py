@@ -99,6 +99,15 @@ def compare(
     return Comparison(Interval(difference, low, high), p_value)
 
 
+def multiplicities(documents: int, *, resamples: int = 1000, seed: int = 0) -> NDArray[np.int64]:
+    """Return how often each resample draws each document, shape (resamples, documents).
+
+    For many figures at once: the counts of all resamples are one product with it.
+    """
+    chosen = _resamples(documents, resamples, seed)
+    return np.stack([np.bincount(row, minlength=documents) for row in chosen])
+
+
 def micro_f1(counts: NDArray[np.int64]) -> Statistic:
     """Return the statistic "micro F1" of counts a document, shape (n_documents, 3).
 

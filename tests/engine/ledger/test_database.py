@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import create_engine, event, inspect, text
 
 from engine.errors import LedgerError
-from engine.ledger import Ledger, Verdict, database, schema
+from engine.ledger import Curation, Ledger, Verdict, database, schema
 from engine.ledger.database import Database, resolve
 from engine.ledger.tables import metadata
 
@@ -67,16 +67,20 @@ def test_a_kept_ledger_of_the_first_schema_is_brought_up_to_date(tmp_path):
         assert ledger.schema == schema.HEAD
 
 
-def test_an_older_schema_is_migrated_on_each_database(url, monkeypatch):
-    monkeypatch.setattr(database, "migrate", lambda c, where: schema.migrate(c, where, "0001"))
+@pytest.mark.parametrize("revision", ["0001", "0002"])
+def test_an_older_schema_is_migrated_on_each_database(url, monkeypatch, revision):
+    monkeypatch.setattr(database, "migrate", lambda c, where: schema.migrate(c, where, revision))
+    curated = Curation(platform="opencti", report="r", known_by="status")
     with Ledger.open(url) as old:
         old.record_verdicts(rejected())
         with pytest.raises(LedgerError):
-            old.journal("opencti", "q").put("m1", "body")
+            old.record_curations(curated)
     monkeypatch.undo()
 
     with Ledger.open(url) as new:
         assert new.removed("opencti", "r") == {"T1059"}
+        assert new.record_curations(curated) == 1
+        assert new.curation("opencti", "r") == curated
         assert new.journal("opencti", "q").put("m1", "body")
 
 

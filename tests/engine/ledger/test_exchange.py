@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from engine.ledger import (
+    Curation,
     Enrichment,
     Ledger,
     LedgerError,
@@ -50,6 +51,7 @@ def fill(ledger: Ledger) -> None:
             Verdict(technique="T1059", verdict="rejected", known_by="stream", **report),
             Verdict(technique="T1059", verdict="added", known_by="stream", **report),
         )
+        ledger.record_curations(Curation(known_by="status", digest="d" * 64, **report))
     ledger.set_cursor("opencti", "harvest", "2026-05-04T12:00:00Z")
     ledger.journal("opencti", "q").put("m1", "body")
 
@@ -75,6 +77,7 @@ def test_an_export_imported_elsewhere_is_exported_the_same(url, new_url, target)
             "files": 3,
             "observations": 3,
             "verdicts": 6,
+            "curations": 3,
             "texts": 3,
             "cursors": 1,
         }
@@ -91,6 +94,13 @@ def test_importing_again_adds_nothing_and_a_cursor_never_goes_back(ledger, new_u
 
     assert set(ledger.import_(io.StringIO(lines)).values()) == {0}
     assert ledger.cursor("opencti", "harvest") == "later"
+
+
+def test_an_export_of_before_there_were_curations_is_read(ledger):
+    line = {"table": "cursors", "platform": "p", "name": "n", "value": "v"}
+    line["at"] = "2026-05-04T12:00:00+00:00"
+    counts = ledger.import_(io.StringIO('{"ledger": 1}\n' + json.dumps(line)))
+    assert (counts["cursors"], counts["curations"]) == (1, 0)
 
 
 def test_the_journal_stays_with_its_processes(ledger):
@@ -133,7 +143,7 @@ def test_a_damaged_export_is_refused_with_its_line_and_nothing_is_kept(tmp_path,
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [("", "empty"), ('{"table": "cursors"}', "does not name"), ('{"ledger": 2}', "format 2")],
+    [("", "empty"), ('{"table": "cursors"}', "does not name"), ('{"ledger": 3}', "format 3")],
 )
 def test_what_is_no_export_of_ours_is_refused(tmp_path, content, said):
     with (

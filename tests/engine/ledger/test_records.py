@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from engine.ledger import (
+    Curation,
     Enrichment,
     Ledger,
     LedgerError,
@@ -273,3 +274,34 @@ def test_wrong_values_are_refused(ledger):
     with pytest.raises(LedgerError):
         ledger.record_written(Written(enrichment="none", kind="ref", technique="T1059"))
     assert ledger.history(*REPORT) == ()
+
+
+def curation(**changes: object) -> Curation:
+    where = {"platform": "opencti", "report": "r", "known_by": "status", "at": NOON}
+    return Curation(**{**where, **changes})
+
+
+def test_a_report_counts_as_curated_until_it_is_reopened(ledger):
+    first = curation(digest="a" * 64, who="ana", tlp="TLP:GREEN", attack_version="18.1")
+    assert ledger.record_curations(first, curation(report="other")) == 2
+    assert ledger.curation("opencti", "r") == first
+    assert [c.report for c in ledger.curations()] == ["other", "r"]
+    assert ledger.curations("misp") == ()
+    assert ledger.reports() == (("opencti", "other"), ("opencti", "r"))
+
+    ledger.record_curations(curation(complete=False, at=NOON + timedelta(hours=1)))
+    assert [c.report for c in ledger.curations()] == ["other"]
+    assert ledger.curation("opencti", "r").complete is False
+    assert ledger.curation("opencti", "unknown") is None
+
+
+def test_a_curation_seen_by_two_polls_is_recorded_once(ledger):
+    assert ledger.record_curations(curation(origin="status-17")) == 1
+    assert ledger.record_curations(curation(origin="status-17", at=NOON + timedelta(hours=1))) == 0
+    assert ledger.curation("opencti", "r").at == NOON
+
+
+def test_pruning_keeps_what_says_that_a_report_is_curated(ledger):
+    ledger.record_curations(curation(), curation(at=NOON + timedelta(hours=1), known_by="label"))
+    assert ledger.prune(NOON + timedelta(days=1))["curations"] == 1
+    assert ledger.curation("opencti", "r").known_by == "label"

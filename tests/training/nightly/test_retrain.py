@@ -1,0 +1,55 @@
+"""Training anew from seed data and verdicts."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from small_verdicts import NEW, NOON, SMALL, seed_labels, site_reports
+
+from engine.analysis import Engine
+from training.labels.verdicts import frozen
+from training.nightly.retrain import read_seed, retrain
+from training.nightly.settings import NightlySettings
+
+
+@pytest.fixture
+def seed_data(tmp_path):
+    path = tmp_path / "seed.jsonl"
+    with path.open("w") as stream:
+        for document in seed_labels(20).documents:
+            for sentence in document.sentences:
+                record = {
+                    "id": sentence.id,
+                    "doc_id": document.id,
+                    "text": sentence.text,
+                    "labels": sorted(sentence.techniques),
+                    "cv_fold": document.fold,
+                    "start": sentence.start,
+                    "end": sentence.end,
+                }
+                stream.write(json.dumps(record) + "\n")
+    return path
+
+
+def test_a_release_trained_anew_knows_seed_data_and_verdicts_but_never_its_test_set(
+    site, knowledge, seed_data, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("TTPSCRIBE_DATA_DIR", str(tmp_path / "data"))
+    frozen.write(site.labels)
+    settings = NightlySettings(data=(seed_data,), svc=SMALL)
+    seed = read_seed(settings, knowledge)
+    tested = {document.id for document in seed.test}
+    assert tested
+    assert not tested & {document.id for document in seed.labels.documents}
+    assert not tested & {example.document for example in seed.labels.examples}
+    assert read_seed(settings, knowledge).digest == seed.digest
+
+    release = retrain(site.release, seed, site.labels, tmp_path / "anew", NOON, settings, knowledge)
+    about = release.manifest.figures["verdicts"]
+    assert about["test"] == seed.digest
+    assert set(release.manifest.recommenders) == set(site.release.manifest.recommenders)
+    engine = Engine.open(release, knowledge)
+    fresh = [r for r in site_reports(30, seed=77, first=700) if NEW in r.techniques]
+    found = [NEW in {f.technique for f in engine.analyse(r.document).findings} for r in fresh]
+    assert sum(found) / len(found) > 0.6

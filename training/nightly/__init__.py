@@ -1,0 +1,1 @@
+"""The nightly: harvest, freeze, train, compare, publish, tell."""
