@@ -237,6 +237,13 @@ class TtpscribeSettings(_Section):
             "need PostgreSQL."
         ),
     )
+    metrics_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="A port for `/metrics` (Prometheus) and `/health`. Without one there is none.",
+    )
+    metrics_host: str = Field("127.0.0.1", description="The address of that port.")
 
 
 class Settings:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
 
@@ -104,9 +105,7 @@ def _seen(database: Database) -> LedgerState:
         )
 
 
-def _counts(
-    connection: Connection, query: Select[tuple[str, str, int]]
-) -> dict[tuple[str, str], int]:
+def _counts(connection: Connection, query: Select[Any]) -> dict[tuple[str, str], int]:
     """Return the counts of a query by its first two columns."""
     grouped = query.group_by(*list(query.selected_columns)[:2])
     return {(row[0], row[1]): row[2] for row in connection.execute(grouped)}
