@@ -1,6 +1,7 @@
-# The images of ttpscribe: engine, connector, misp, trainer. `docker compose build` makes them all.
+# The images of ttpscribe: engine, connector, misp, trainer, and cli for the admin's commands.
 #
-#   docker build --target engine --tag ttpscribe/engine:0.1.0 .
+#   docker compose --profile '*' build                              all of them
+#   docker build --target engine --tag ttpscribe/engine:0.1.0 .     one
 #
 # Each final image holds Python, one virtual environment and our code: no compiler, no pip, and, but
 # for the trainer, no torch. Everything is installed at the versions of constraints.txt. They run as
@@ -32,6 +33,10 @@ RUN pip wheel --no-deps --wheel-dir /src/wheels . \
 FROM builder AS engine-built
 RUN pip --python /opt/ttpscribe/bin/python install "$(ls /src/wheels/ttpscribe-*.whl)[postgres,service]"
 
+FROM builder AS cli-built
+RUN pip --python /opt/ttpscribe/bin/python install \
+        "$(ls /src/wheels/ttpscribe-*.whl)[misp,opencti,postgres,service]"
+
 FROM builder AS connector-built
 RUN pip --python /opt/ttpscribe/bin/python install "$(ls /src/wheels/ttpscribe-*.whl)[opencti,postgres]"
 
@@ -39,7 +44,7 @@ RUN pip --python /opt/ttpscribe/bin/python install "$(ls /src/wheels/ttpscribe-*
 # build: --build-arg PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu
 FROM builder AS trainer-built
 ARG PIP_EXTRA_INDEX_URL=
-RUN pip --python /opt/ttpscribe/bin/python install "$(ls /src/wheels/ttpscribe-*.whl)[postgres,train]"
+RUN pip --python /opt/ttpscribe/bin/python install "$(ls /src/wheels/ttpscribe-*.whl)[misp,opencti,postgres,train]"
 
 # MISP's modules server is a work of others under the AGPL-3.0. Nothing of it is part of ttpscribe or
 # its repository: it is fetched from PyPI while this image is built, into an environment of its own,
@@ -65,8 +70,9 @@ RUN python -m pip uninstall --yes --quiet --root-user-action ignore setuptools w
  && groupadd --gid 10001 ttpscribe \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/ttpscribe \
         --shell /usr/sbin/nologin ttpscribe \
- && install -d -o 10001 -g 10001 -m 0750 /var/lib/ttpscribe /var/lib/ttpscribe/releases \
-        /var/lib/ttpscribe/state
+ && install -d -o 10001 -g 10001 -m 0750 /var/lib/ttpscribe /var/lib/ttpscribe/keys \
+        /var/lib/ttpscribe/labels /var/lib/ttpscribe/misp /var/lib/ttpscribe/nightly \
+        /var/lib/ttpscribe/releases
 ENV PATH=/opt/ttpscribe/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -85,6 +91,11 @@ HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 \
     CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8321/health', timeout=4)"]
 ENTRYPOINT ["ttpscribe"]
 CMD ["serve"]
+
+FROM runtime AS cli
+COPY --from=cli-built /opt/ttpscribe /opt/ttpscribe
+ENTRYPOINT ["ttpscribe"]
+CMD ["doctor"]
 
 FROM runtime AS connector
 COPY --from=connector-built /opt/ttpscribe /opt/ttpscribe
