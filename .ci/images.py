@@ -48,7 +48,7 @@ def _check(first: Builder, top: Path, name: str) -> bool:
         size = sum(
             file.lstat().st_size for file in (built.root / "opt").rglob("*") if file.is_file()
         )
-        print(f"{name}: {size / 1e6:.0f} MB in /opt", flush=True)
+        _say(f"{name}: {size / 1e6:.0f} MB in /opt")
         with ExitStack() as stack:
             variables = SURROUNDINGS[name](stack) if name in SURROUNDINGS else {}
             if setting(name, "HEALTHCHECK"):
@@ -57,15 +57,15 @@ def _check(first: Builder, top: Path, name: str) -> bool:
                     _timed(f"{name}: stop", started.stop)
             else:
                 done = built.run(name, **variables)
-                print(done.stdout)
+                _say(done.stdout)
                 if done.returncode:
                     raise AssertionError(done.stderr)
     except AssertionError as error:
-        print(f"{name}: FAILED\n{error}", flush=True)
+        _say(f"{name}: FAILED\n{error}")
         return False
     finally:
         shutil.rmtree(top / name, ignore_errors=True)
-    print(f"{name}: well", flush=True)
+    _say(f"{name}: well")
     return True
 
 
@@ -83,10 +83,15 @@ def _opencti(stack: ExitStack) -> dict[str, str]:
 SURROUNDINGS: dict[str, Callable[[ExitStack], dict[str, str]]] = {"connector": _opencti}
 
 
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 def _timed(what: str, call: Callable[[], object]) -> None:
     begun = time.monotonic()
     call()
-    print(f"{what}: {time.monotonic() - begun:.1f} s", flush=True)
+    _say(f"{what}: {time.monotonic() - begun:.1f} s")
 
 
 if __name__ == "__main__":
