@@ -261,7 +261,7 @@ class Started:
         self.env = dict(env)
         self.ports = dict(ports)
 
-    def healthy(self, seconds: float = 60) -> None:
+    def healthy(self, seconds: float = 240) -> None:
         """Ask as the container engine does, until the image says that it is well."""
         value = setting(self.name, "HEALTHCHECK")
         assert value is not None

@@ -1,4 +1,4 @@
-"""What tests of the deployment share: the images, made of what is installed here."""
+"""The images, made of what is installed here; `conftest` hands the fixture to all tests."""
 
 from __future__ import annotations
 
