@@ -17,11 +17,13 @@ def opencti() -> Iterator[Line]:
     from connector.check import check
     from connector.settings import CONFIG, Settings
 
-    settled = ("OPENCTI_URL", "OPENCTI_TOKEN", "OPENCTI_TOKEN_FILE", CONFIG)
+    settled = ("OPENCTI_URL", "OPENCTI_TOKEN", CONFIG)
     if not any(os.environ.get(name) for name in settled) and not Path("config.yml").exists():
         yield Line("opencti", "unused", "no OPENCTI_URL, no config.yml")
         return
-    for line in check(Settings.load()):
-        if line.part not in _ELSEWHERE:
+    settings = Settings.load()
+    remote = getattr(settings.ttpscribe, "engine_url", None) is not None
+    for line in check(settings):
+        if line.part not in _ELSEWHERE or (remote and line.part == "engine"):
             told = line.says if line.part == "OpenCTI" else f"{line.part}: {line.says}"
             yield Line("opencti", line.state, told)

@@ -10,12 +10,15 @@ from typing import Any
 import yaml
 
 PROJECT = Path(__file__).resolve().parents[2]
-_VARIABLE = re.compile(r"\$\{(\w+)(?::?-([^}]*))?\}")
+_VARIABLE = re.compile(r"\$\{(\w+)(?::([-+])([^}]*))?\}")
 
 
 def variables(text: str) -> dict[str, str]:
     """Return the variables of the file with their defaults."""
-    return dict(_VARIABLE.findall(text))
+    found: dict[str, str] = {}
+    for name, sign, word in _VARIABLE.findall(text):
+        found.setdefault(name, word if sign == "-" else "")
+    return found
 
 
 def compose(
@@ -48,8 +51,13 @@ def _fill(value: Any, env: Mapping[str, str]) -> Any:
         return [_fill(each, env) for each in value]
     if not isinstance(value, str) or "${" not in value:
         return value
-    # As the specification says: ":-" also takes the place of what is empty.
-    text = _VARIABLE.sub(lambda found: env.get(found[1]) or found[2] or "", value)
+
+    # As the specification says: ":-" and ":+" take what is empty as not set.
+    def filled(found: re.Match[str]) -> str:
+        given, sign, word = env.get(found[1], ""), found[2], found[3] or ""
+        return (word if given else "") if sign == "+" else given or word
+
+    text = _VARIABLE.sub(filled, value)
     if value.startswith("${") and text in ("true", "false"):
         return text == "true"
     return int(text) if value.startswith("${") and text.isdigit() else text

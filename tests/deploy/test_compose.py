@@ -137,6 +137,7 @@ def test_the_sample_names_every_variable_with_its_default(project):
     text = (project / "docker-compose.yml").read_text(encoding="utf-8")
     known = variables(text)
     shown = sample()
+    assert set(shown.pop("COMPOSE_PROFILES").split(",")) <= {"misp", "opencti", "training"}
     chosen = {"OPENCTI_URL", "OPENCTI_NETWORK", "OPENCTI_NETWORK_EXISTS", "MISP_NETWORK",
               "MISP_NETWORK_EXISTS", "PIP_EXTRA_INDEX_URL"}  # fmt: skip
 
@@ -161,5 +162,3 @@ def test_every_variable_is_a_setting_that_exists():
     for name in OURS:
         for variable in compose()["services"][name]["environment"]:
             assert variable in known | {"TZ"}, (name, variable)
-
-
