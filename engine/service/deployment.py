@@ -1,4 +1,4 @@
-"""The deployment as Prometheus sees it: the champion, the ledger, the queue, the verdicts.
+"""The deployment as Prometheus sees it: the ledger, the queue, the verdicts, the releases.
 
 What all processes share is told by one of them, the service, whoever did the work: so an admin
 alerts on the journal's queue or on analysts' rejections without asking each connector.
@@ -6,9 +6,11 @@ alerts on the journal's queue or on analysts' rejections without asking each con
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from importlib.metadata import entry_points
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -17,9 +19,10 @@ from engine.errors import TtpscribeError
 from engine.ledger.schema import HEAD
 from engine.ledger.state import LedgerState, state_of
 from engine.releases import ReleaseStore
-from engine.releases.manifest import read_manifest
 
 KEPT_S = 15.0
+GROUP = "ttpscribe.metrics"
+log = logging.getLogger("ttpscribe.service")
 
 
 class Deployment(Collector):
@@ -45,33 +48,35 @@ class Deployment(Collector):
         """Return the gauges; two scrapers at once cost one look."""
         with self._lock:
             if self._clock() >= self._until:
-                self._kept = [*champion(), *ledger()]
+                self._kept = [*releases(), *ledger(), *others()]
                 self._until = self._clock() + KEPT_S
             return list(self._kept)
+
+
+def others() -> Iterator[Metric]:
+    """Yield what other packages tell, by entry point; one that fails keeps none of the rest."""
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        try:
+            tell: Callable[[], Iterable[Metric]] = point.load()
+            told = list(tell())
+        except Exception:
+            log.exception("%s could not be asked for its metrics", point.value)
+        else:
+            yield from told
 
 
 def _gauge(name: str, told: str, *labels: str) -> GaugeMetricFamily:
     return GaugeMetricFamily(f"ttpscribe_{name}", told, labels=labels)
 
 
-def champion() -> Iterator[Metric]:
-    """Yield what is known of the champion without opening it: its hashes are checked elsewhere."""
-    made = _gauge("champion_created_timestamp_seconds", "When the champion was made.", "release")
+def releases() -> Iterator[Metric]:
+    """Yield how many releases of the store are damaged."""
     damaged = _gauge("releases_damaged", "Releases of the store whose manifest cannot be used.")
     try:
-        store = ReleaseStore()
-        entries = store.list()
-        damaged.add_metric([], sum(entry.problem is not None for entry in entries))
-        for entry in entries:
-            if entry.champion and entry.manifest is not None:
-                made.add_metric([entry.name], entry.manifest.created.timestamp())
-        if not made.samples:  # pinned by its directory
-            manifest, _ = read_manifest(store.champion().path)
-            made.add_metric([manifest.name], manifest.created.timestamp())
+        number = sum(entry.problem is not None for entry in ReleaseStore().list())
     except TtpscribeError:
-        damaged = _gauge("releases_damaged", damaged.documentation)
-        damaged.add_metric([], 1)
-    yield made
+        number = 1
+    damaged.add_metric([], number)
     yield damaged
 
 

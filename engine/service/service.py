@@ -91,6 +91,7 @@ class Service:
         )
 
     def _measure(self) -> None:
+        self.metrics.registry.register(Deployment())
         gauge = self.metrics.gauge
         gauge("queue_waiting", "Requests that wait.", lambda: self.queue.waiting)
         gauge("queue_places", "Requests that may wait.", lambda: self.queue.places)
