@@ -83,15 +83,15 @@ def nightly() -> Iterator[Line]:
     if night is None:
         yield Line("nightly", "unused", "no night has run on this data directory")
         return
-    told = f"{night.run}: {night.outcome}"
+    told, at = f"{night.run}: {night.outcome}", f"{night.changed:%Y-%m-%d %H:%M} UTC"
     if night.broken_off:
         yield Line(
-            "nightly", "failed", f"{night.run} was broken off at {night.changed:%Y-%m-%d %H:%M} UTC",
+            "nightly", "failed", f"{night.run} was broken off at {at}",
             "Its log says why; started again it goes on: ttpscribe train nightly",
         )  # fmt: skip
     elif now - night.changed > LATE:
         yield Line(
-            "nightly", "warning", f"{told}; none since {night.changed:%Y-%m-%d %H:%M} UTC",
+            "nightly", "warning", f"{told}; none since {at}",
             "See whether the trainer runs: docker compose logs trainer",
         )  # fmt: skip
     elif not night.finished:

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from engine.documents import Limits
+from engine.service.deployment import Deployment
 from engine.service.encoder import Cores, SharedEncoder, share
 from engine.service.engines import Engines
 from engine.service.errors import Refusal
