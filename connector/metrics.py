@@ -115,7 +115,7 @@ class Metrics(Watch):
 
     def analysed(self, analysis: Analysis) -> None:
         """Count what was found."""
-        self.release.info({"release": analysis.release, "attack": analysis.attack_version})
+        self.release.info({"release": analysis.release, "attack_version": analysis.attack_version})
         self.findings.observe(len(analysis.findings))
         for finding in analysis.findings:
             if not finding.explicit:  # the probability of those is a constant

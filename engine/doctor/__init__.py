@@ -6,6 +6,6 @@ platform, and a package of one's own joins in without a change here.
 """
 
 from engine.doctor.line import Line, State
-from engine.doctor.look import GROUP, look, parts
+from engine.doctor.looking import GROUP, look, parts
 
 __all__ = ["GROUP", "Line", "State", "look", "parts"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -98,3 +99,15 @@ def test_the_modules_server_starts_and_lists_our_modules(image):
             listed = {each["name"] for each in json.loads(answer.read())}
 
     assert {"ttpscribe_attack", "ttpscribe_import"} <= listed
+
+
+def test_the_engine_starts_answers_and_drains(image):
+    with image("engine").start("engine") as started:
+        started.healthy()
+        with urlopen(f"http://127.0.0.1:{started.ports['8321']}/ready", timeout=60) as answer:
+            told = json.loads(answer.read())
+        ended = started.stop()
+
+    assert told["release"] == "2026-11"
+    assert ended in (0, -signal.SIGTERM)  # uvicorn drains, and then passes the signal on
+    assert "shutdown complete" in started.log.read_text()

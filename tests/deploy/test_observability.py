@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -22,6 +23,7 @@ from engine.ledger.records import Enrichment, Verdict, now
 from engine.service.deployment import Deployment
 from engine.service.service import Service
 from engine.service.settings import ServiceSettings
+from training.nightly.journal import begin
 
 ALERTS = PROJECT / "deploy" / "prometheus" / "alerts.yml"
 DASHBOARD = PROJECT / "deploy" / "grafana" / "ttpscribe.json"
@@ -70,6 +72,8 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
         service = Service(ServiceSettings(cores=1, threads=1))
         connector = ConnectorMetrics()
         connector.failures.labels("Unavailable")
+        connector.release.info({"release": "2026-11", "attack_version": "18.1"})
+        service.metrics.release.info({"release": "2026-11", "attack_version": "18.1"})
         service.metrics.requests.labels("/v1/analyse", "200")
         service.metrics.seconds.labels("/v1/analyse")
         service.metrics.refused.labels("full")
@@ -86,6 +90,7 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
 
 
 def _fill() -> None:
+    begin("fingerprint", timedelta(hours=1), dry_run=False).record("tell", None)
     with Ledger.open() as ledger:
         ledger.journal("opencti", "queue").put("message", "body")
         enrichment = Enrichment(

@@ -10,6 +10,8 @@ from engine.errors import UsageError
 from engine.ledger.database import resolve
 from engine.secret_files import secret_from_file
 
+HIDDEN, OWN, OTHER = "hidden", "own", "other"
+
 
 @pytest.fixture
 def secret(tmp_path, monkeypatch):
@@ -24,22 +26,22 @@ def secret(tmp_path, monkeypatch):
 
 
 def test_the_ledgers_password_is_read_where_the_url_has_none(secret):
-    assert resolve("postgresql://ttpscribe@ledger/ttpscribe").password == "hidden"
-    assert resolve("postgresql://ttpscribe:own@ledger/ttpscribe").password == "own"
-    assert "hidden" not in str(resolve("postgresql://ttpscribe@ledger/ttpscribe"))
+    assert resolve("postgresql://ttpscribe@ledger/ttpscribe").password == HIDDEN
+    assert resolve("postgresql://ttpscribe:own@ledger/ttpscribe").password == OWN
+    assert HIDDEN not in str(resolve("postgresql://ttpscribe@ledger/ttpscribe"))
     assert resolve("sqlite:////tmp/l.sqlite").password is None
 
 
 def test_the_token_is_read_and_the_variable_goes_before_it(secret, monkeypatch):
-    assert Settings.load().opencti.token.get_secret_value() == "hidden"
-    assert Settings.load().for_pycti()["opencti"]["token"] == "hidden"
+    assert Settings.load().opencti.token.get_secret_value() == HIDDEN
+    assert Settings.load().for_pycti()["opencti"]["token"] == HIDDEN
     monkeypatch.setenv("OPENCTI_TOKEN", "other")
-    assert Settings.load().opencti.token.get_secret_value() == "other"
+    assert Settings.load().opencti.token.get_secret_value() == OTHER
 
 
 def test_the_file_goes_before_config_yml(secret, tmp_path):
     (tmp_path / "config.yml").write_text("opencti:\n  token: 'written'\n")
-    assert Settings.load().for_pycti()["opencti"]["token"] == "hidden"
+    assert Settings.load().for_pycti()["opencti"]["token"] == HIDDEN
 
 
 @pytest.mark.parametrize("content", [None, "", "\n", b"\xff\xfe"])
