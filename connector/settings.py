@@ -30,10 +30,9 @@ from pydantic_settings import (
 
 from connector.errors import SettingsError
 from connector.kinds import KINDS
-from engine.secret_files import secret_from_file
+from engine.secret_files import with_secret
 
 CONFIG = "TTPSCRIBE_CONFIG"
-TOKEN = "OPENCTI_TOKEN"  # noqa: S105 - the name of a setting
 DEFAULT_ID = "5c0c4a1e-7a44-4c52-9f0b-2b6a2f0f7a7e"
 PLACEHOLDER = "ChangeMe"
 
@@ -279,7 +278,8 @@ class Settings:
         file = _read(path)
         _refuse_unknown(file)
         faults: list[str] = []
-        opencti = _section(OpenCTISettings, _with_token(file), "opencti", faults)
+        given = {"opencti": with_secret(file.get("opencti"), "token", "OPENCTI_TOKEN")}
+        opencti = _section(OpenCTISettings, given, "opencti", faults)
         connector = _section(ConnectorSettings, file, "connector", faults)
         ttpscribe = _section(TtpscribeSettings, file, "ttpscribe", faults)
         if faults or opencti is None or connector is None or ttpscribe is None:
@@ -300,12 +300,6 @@ class Settings:
             "opencti": {**(self.file.get("opencti") or {}), **opencti},
             "connector": {**(self.file.get("connector") or {}), **connector},
         }
-
-
-def _with_token(file: dict[str, Any]) -> dict[str, Any]:
-    """Put the token of ``OPENCTI_TOKEN_FILE`` over what config.yml says."""
-    token = secret_from_file(TOKEN)
-    return file if token is None else {"opencti": {**(file.get("opencti") or {}), "token": token}}
 
 
 def _section(kind: type[Any], file: dict[str, Any], name: str, faults: list[str]) -> Any:

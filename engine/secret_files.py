@@ -7,7 +7,9 @@ and passes to every child process; a file does neither.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from engine.errors import UsageError
 
@@ -39,3 +41,15 @@ def secret_from_file(variable: str) -> str | None:
     if not secret:
         raise UsageError(f"{name} names {given}, which is empty: write the secret into it.")
     return secret
+
+
+def with_secret(section: Mapping[str, Any] | None, key: str, variable: str) -> dict[str, Any]:
+    """Return a section of config.yml with the secret of ``variable`` with ``_FILE`` over its own.
+
+    Raises
+    ------
+    UsageError
+        As `secret_from_file`.
+    """
+    secret = secret_from_file(variable)
+    return {**(section or {}), **({} if secret is None else {key: secret})}
