@@ -115,6 +115,27 @@ def test_volumes_lead_where_the_image_has_a_directory_of_its_users():
             assert name == "ledger" or f"{target} " in f"{made} "
 
 
+def test_all_that_the_code_keeps_is_on_a_volume(project):
+    """A directory without one could not be written, or would be gone with its container."""
+    folders = {
+        name
+        for package in ("connector", "engine", "misp_module", "training")
+        for path in (project / package).rglob("*.py")
+        for name in re.findall(r'data_directory\(\) / "(\w+)"', path.read_text("utf-8"))
+    }
+    services = compose()["services"]
+    mounted = {
+        name: {mount.split(":")[1].rsplit("/", 1)[1] for mount in service["volumes"]}
+        for name, service in services.items()
+    }
+
+    assert {"cards", "labels", "nightly", "releases"} <= folders
+    assert folders - {"misp"} <= mounted["cli"]
+    assert folders - {"misp"} <= mounted["trainer"]
+    assert "misp" in mounted["misp"]
+    assert {"knowledge", "releases"} <= mounted["engine"] & mounted["connector"] & mounted["misp"]
+
+
 def test_only_what_must_write_models_may():
     writers = {
         name
