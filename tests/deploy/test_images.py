@@ -111,3 +111,12 @@ def test_the_engine_starts_answers_and_drains(image):
     assert told["release"] == "2026-11"
     assert ended in (0, -signal.SIGTERM)  # uvicorn drains, and then passes the signal on
     assert "shutdown complete" in started.log.read_text()
+
+
+def test_the_trainer_waits_for_its_hour_and_says_that_it_is_well(image):
+    with image("trainer").start("trainer") as started:
+        started.healthy()
+        assert started.process.poll() is None
+        started.stop()
+
+    assert "Traceback" not in started.log.read_text()
