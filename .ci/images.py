@@ -53,7 +53,7 @@ def _check(first: Builder, top: Path, name: str) -> bool:
             variables = SURROUNDINGS[name](stack) if name in SURROUNDINGS else {}
             if setting(name, "HEALTHCHECK"):
                 with built.start(name, **variables) as started:
-                    _timed(f"{name}: start to health", lambda: started.healthy(300))
+                    _timed(f"{name}: start to health", lambda: started.healthy(900))
                     _timed(f"{name}: stop", started.stop)
             else:
                 done = built.run(name, **variables)
