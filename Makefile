@@ -9,11 +9,11 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 EXTRAS := dev,misp,opencti,ray,service,train
 REPORT := examples/copper-lantern.pdf
 
-.PHONY: help install demo test lint bench packages report readme constraints audit licences sbom \
-	clean
+.PHONY: help install demo test lint bench images-check packages report readme constraints audit \
+	licences sbom clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: .venv/.installed-all .venv-misp/.installed ## Install everything needed to develop
 
@@ -34,6 +34,9 @@ lint: install ## Check format, style, types and import rules only
 
 bench: install ## Measure start, speed and memory (never part of the tests)
 	$(BIN)/python bench/analyse.py
+
+images-check: install ## Install and start each image by its own steps, all fetched anew (minutes)
+	$(BIN)/python .ci/images.py
 
 packages: ## Install the Debian packages that some tests need (as root; else name them)
 	@.ci/packages

@@ -18,6 +18,7 @@ from connector.enrichment import Enrichment, Order
 from connector.errors import OutOfScope
 from connector.helper import register, send, set_draft, set_up
 from connector.memory import PLATFORM
+from connector.metrics import Metrics, Watch
 from connector.platform import Platform
 from connector.queue import JournalledQueue
 from engine.errors import TtpscribeError
@@ -50,6 +51,8 @@ class Connector:
         Without one, the engine that the settings name.
     at : callable, optional
         Called with the name of every step of an enrichment; see `connector.enrichment`.
+    watch : Watch, optional
+        Told of every enrichment; see `connector.metrics`.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class Connector:
         ledger: Ledger,
         analyser: Analyser | None = None,
         at: Callable[[str], None] = lambda _step: None,
+        watch: Watch | None = None,
     ) -> None:
         ours = settings.ttpscribe
         self.settings = settings
@@ -66,6 +70,7 @@ class Connector:
         self.ledger = ledger
         self.analyser = analyser or chosen(ours)
         self.at = at
+        self.watch = watch or Watch()
         self.platform = Platform(helper.api, ours.retries, ours.request_timeout)
         self.journal: Journal = ledger.journal(
             PLATFORM, settings.connector.id, lease=timedelta(seconds=ours.lease)
@@ -77,6 +82,7 @@ class Connector:
             ours,
             in_review=settings.connector.validate_before_import,
             at=at,
+            analysed=self.watch.analysed,
         )
         # pycti keeps work, draft and applicant on the client: one enrichment at a time.
         self._busy = threading.Lock()
@@ -104,6 +110,7 @@ class Connector:
 
     def run(self) -> None:
         """Serve the queue until a signal ends it; what a crash cut off is resumed."""
+        self._open_metrics()
         self.analyser.follow_champion()  # opened before the first message, not during it
         queue = self._queue = JournalledQueue(self.helper, self.journal, self.process)
 
@@ -125,6 +132,20 @@ class Connector:
         self._stopping.set()
         sweeper.join(self.settings.ttpscribe.lease)
 
+    def _open_metrics(self) -> None:
+        ours = self.settings.ttpscribe
+        if ours.metrics_port is not None and not isinstance(self.watch, Metrics):
+            self.watch = Metrics(self.taking).serve(ours.metrics_host, ours.metrics_port)
+            self.enrichment.analysed = self.watch.analysed
+
+    def taking(self) -> bool:
+        """Tell whether messages are taken: the queue's thread lives, and has its connection."""
+        queue = self._queue
+        if queue is None or not queue.is_alive() or self._stopping.is_set():
+            return False
+        connection = queue.pika_connection
+        return connection is None or bool(connection.is_open)
+
     def stop(self, timeout: float = 30) -> None:
         """End `run` after the present enrichment."""
         self._stopping.set()
@@ -143,6 +164,7 @@ class Connector:
         """End the heartbeats to the platform, and close the ledger."""
         if hasattr(self.helper, "ping"):
             self.helper.ping.stop()
+        self.watch.close()
         self.ledger.close()
 
     def resume(self) -> int:
@@ -172,7 +194,7 @@ class Connector:
         from engine.ledger import LeaseLostError
 
         try:
-            with claim, self._busy:
+            with claim, self._busy, self.watch.enrichment():
                 body = json.loads(claim.body)
                 set_up(self.helper, body)
                 try:
@@ -185,9 +207,11 @@ class Connector:
         except TtpscribeError as error:
             # Not even the failure could be told: it stays in the journal, to be told later.
             log.error("%s stays in the journal: %s", claim.message, error)
+            self.watch.ended("failed", type(error).__name__)
             return Outcome(str(error), failed=True)
         except Exception as error:
             log.exception("%s stays in the journal.", claim.message)
+            self.watch.ended("failed", "Unforeseen")
             return Outcome(f"Unforeseen: {type(error).__name__}", failed=True)
 
     def _route(self, claim: Claim, body: dict[str, Any]) -> Outcome:
@@ -201,7 +225,10 @@ class Connector:
         )
         if "playbook" in internal:
             bundle = event["bundle"]
-            playbook.play(self.enrichment, claim, order, bundle, self.helper, self.check_scope)
+            reason = playbook.play(
+                self.enrichment, claim, order, bundle, self.helper, self.check_scope
+            )
+            self.watch.ended("failed" if reason else "done", reason)
             return Outcome("Handed on to the playbook.")
         return self._enrich(claim, order)
 
@@ -226,7 +253,7 @@ class Connector:
             try:
                 message = self._try(claim, order)
             except TtpscribeError as error:
-                failure = self._failed(claim, str(error))
+                failure = self._failed(claim, str(error), type(error).__name__)
             except Exception as error:
                 log.exception("An enrichment failed for a reason that was not foreseen.")
                 failure = self._failed(
@@ -237,10 +264,12 @@ class Connector:
         if failure is not None:
             self._tell(order, str(failure["message"]), failed=True)
             claim.fail(str(failure["message"]))
+            self.watch.ended("failed", str(failure.get("reason", "Unforeseen")))
             return Outcome(str(failure["message"]), failed=True)
         self._tell(order, message, failed=False)
         self.at("reported")
         claim.done()
+        self.watch.ended("done")
         return Outcome(message)
 
     def _try(self, claim: Claim, order: Order) -> str:
@@ -278,8 +307,8 @@ class Connector:
         bundle = self.helper.stix2_create_bundle(objects)
         self.platform.ask("sending the result", lambda: send(self.helper, bundle), retries=0)
 
-    def _failed(self, claim: Claim, message: str) -> dict[str, str]:
-        failure = {"message": message}
+    def _failed(self, claim: Claim, message: str, reason: str = "Unforeseen") -> dict[str, str]:
+        failure = {"message": message, "reason": reason}
         claim.step("failed", failure)
         return failure
 

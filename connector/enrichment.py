@@ -30,6 +30,7 @@ from connector.writer import Draft, compose
 if TYPE_CHECKING:
     from connector.settings import TtpscribeSettings
     from engine.ledger import Claim, Ledger
+    from engine.types import Analysis
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +78,8 @@ class Enrichment:
         Whether results go into a draft of the platform's, for approval.
     at : callable, optional
         Called with the name of every step that has been reached.
+    analysed : callable, optional
+        Called with every analysis.
     """
 
     def __init__(
@@ -88,6 +91,7 @@ class Enrichment:
         *,
         in_review: bool = False,
         at: Callable[[str], None] = lambda _step: None,
+        analysed: Callable[[Analysis], None] = lambda _analysis: None,
     ) -> None:
         self.platform = platform
         self.ledger = ledger
@@ -96,6 +100,7 @@ class Enrichment:
         self.in_review = in_review
         self.at = at
         self.sender = Sender(platform, settings, at)
+        self.analysed = analysed
 
     def run(self, claim: Claim, order: Order, send: Send) -> str:
         """Enrich, and return what to say in the work.
@@ -147,6 +152,7 @@ class Enrichment:
             dict.fromkeys(memory.added, 1.0),
             memory.removed,
         )
+        self.analysed(analysis)
         self.at("analysed")
         # Read once more: an analyst may have been at work while the text was read.
         report = self.platform.report(order.entity_type, report.id)

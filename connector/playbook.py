@@ -39,9 +39,9 @@ def play(
     bundle: dict[str, Any],
     helper: Any,
     check_scope: Callable[[Order], None],
-) -> None:
-    """Answer a step of a playbook."""
-    problem = None
+) -> str | None:
+    """Answer a step of a playbook; return the class of the error, where there was one."""
+    problem = reason = None
     try:
         if claim.exhausted:
             raise TtpscribeError("The connector stopped several times while working on this.")
@@ -52,7 +52,7 @@ def play(
     except OutOfScope as error:
         log.info("The bundle goes back as it came: %s", error)
     except Exception as error:
-        problem = str(error)
+        problem, reason = str(error), type(error).__name__
         log.exception("The bundle goes back as it came.")
     claim.step("sending")
     enrichment.at("sending")
@@ -62,9 +62,10 @@ def play(
     enrichment.at("sent")
     if problem is not None:
         claim.fail(problem)
-        return
+        return reason
     enrichment.finish(claim.message, "Handed on to the playbook.")
     claim.done()
+    return None
 
 
 def add(bundle: dict[str, Any], entity_id: str, draft: Draft) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from pydantic_settings import (
 
 from connector.errors import SettingsError
 from connector.kinds import KINDS
+from engine.secret_files import with_secret
 
 CONFIG = "TTPSCRIBE_CONFIG"
 DEFAULT_ID = "5c0c4a1e-7a44-4c52-9f0b-2b6a2f0f7a7e"
@@ -236,6 +237,13 @@ class TtpscribeSettings(_Section):
             "need PostgreSQL."
         ),
     )
+    metrics_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="A port for `/metrics` (Prometheus) and `/health`. Without one there is none.",
+    )
+    metrics_host: str = Field("127.0.0.1", description="The address of that port.")
 
 
 class HarvestSettings(_Section):
@@ -353,7 +361,8 @@ class Settings:
         file = _read(path)
         _refuse_unknown(file)
         faults: list[str] = []
-        opencti = _section(OpenCTISettings, file, "opencti", faults)
+        given = {"opencti": with_secret(file.get("opencti"), "token", "OPENCTI_TOKEN")}
+        opencti = _section(OpenCTISettings, given, "opencti", faults)
         connector = _section(ConnectorSettings, file, "connector", faults)
         ttpscribe = _section(TtpscribeSettings, file, "ttpscribe", faults)
         harvest = _section(HarvestSettings, file, "harvest", faults)

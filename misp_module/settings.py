@@ -57,7 +57,9 @@ class Settings(BaseSettings):
         How long the instance's tag names are kept, in hours.
     """
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True
+    )
 
     url: str | None = None
     key: SecretStr | None = None

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from image_fixture import image
+
+__all__ = ["image"]
 
 
 @pytest.fixture(autouse=True, scope="session")

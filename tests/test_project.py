@@ -164,10 +164,10 @@ def test_the_version_is_the_same_everywhere(project):
 
 def test_every_make_target_that_the_pages_name_exists(project):
     makefile = (project / "Makefile").read_text(encoding="utf-8")
-    targets = set(re.findall(r"^([a-z]+):.*## ", makefile, re.MULTILINE))
+    targets = set(re.findall(r"^([a-z-]+):.*## ", makefile, re.MULTILINE))
     for page in ("README.md", "CONTRIBUTING.md"):
         text = (project / page).read_text(encoding="utf-8")
-        named = set(re.findall(r"(?:^|`|    |\$ )make ([a-z]+)\b", text, re.MULTILINE))
+        named = set(re.findall(r"(?:^|`|    |\$ )make ([a-z-]+)\b", text, re.MULTILINE))
         assert named <= targets, page
         assert named, page
 

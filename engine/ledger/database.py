@@ -20,8 +20,10 @@ from engine.errors import LedgerError
 from engine.ledger.explain import explained
 from engine.ledger.schema import migrate
 from engine.paths import data_directory
+from engine.secret_files import secret_from_file
 
 URL_VARIABLE = "TTPSCRIBE_LEDGER_URL"
+PASSWORD_VARIABLE = "TTPSCRIBE_LEDGER_PASSWORD"  # noqa: S105 - the name of a setting
 FILE_NAME = "ledger.sqlite"
 BUSY_SECONDS = 30.0
 _ROWS_AT_ONCE = 500  # SQLite takes at most 32,766 values in a statement.
@@ -31,14 +33,22 @@ class Database:
     """An opened database with the newest schema.
 
     A transaction belongs to the thread that began it; calls inside it join it.
+
+    Parameters
+    ----------
+    url : str, Path or None
+    migrating : bool
+        Bring it to the newest schema. Without it, it may be of any.
     """
 
-    def __init__(self, url: str | Path | None) -> None:
+    def __init__(self, url: str | Path | None, *, migrating: bool = True) -> None:
         self.url = resolve(url)
         self.location = _shown(self.url)
         with explained(self.location):
             self._engine = _engine(self.url)
         self._thread = threading.local()
+        if not migrating:
+            return
         try:
             with self.writing() as connection:
                 migrate(connection, self.location)
@@ -128,7 +138,8 @@ def resolve(url: str | Path | None) -> URL:
     """Return the URL that is meant by a URL, a path, or nothing.
 
     Without one it is ``TTPSCRIBE_LEDGER_URL``, and without that a file in the user's data
-    directory.
+    directory. A password that the URL leaves out is read from the file that
+    ``TTPSCRIBE_LEDGER_PASSWORD_FILE`` names.
     """
     given = str(url or os.environ.get(URL_VARIABLE) or data_directory() / FILE_NAME)
     if "://" not in given:
@@ -151,6 +162,8 @@ def resolve(url: str | Path | None) -> URL:
         raise LedgerError(
             f"A ledger is kept in SQLite or PostgreSQL, not in {parsed.get_backend_name()}."
         )
+    if parsed.get_backend_name() == "postgresql" and parsed.password is None:
+        parsed = parsed.set(password=secret_from_file(PASSWORD_VARIABLE))
     return parsed
 
 

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from engine.documents import Limits
+from engine.service.deployment import Deployment
 from engine.service.encoder import Cores, SharedEncoder, share
 from engine.service.engines import Engines
 from engine.service.errors import Refusal
@@ -91,6 +92,7 @@ class Service:
         )
 
     def _measure(self) -> None:
+        self.metrics.registry.register(Deployment())
         gauge = self.metrics.gauge
         gauge("queue_waiting", "Requests that wait.", lambda: self.queue.waiting)
         gauge("queue_places", "Requests that may wait.", lambda: self.queue.places)
