@@ -32,6 +32,7 @@ from engine.releases import Release
 from training.adapt import Adapting, AdaptSettings, adapt
 from training.assemble import assemble, fit
 from training.evaluation import Interval, bootstrap, document_f1s, label_list, predict
+from training.evaluation.label_lists import LabelListName
 from training.fusion import FusionSettings
 from training.gate import Decision, GateSettings, decide, say
 from training.labels import LabelledDocument, LabelSet, read
@@ -41,7 +42,7 @@ from training.readings import Reader
 from training.svc import SvcSettings, train_svc
 
 BEGUN = datetime(2026, 6, 1, 9, tzinfo=UTC)
-LABELS = "tram50"
+LABELS: LabelListName = "tram50"
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,7 @@ class Site:
     adapting: AdaptSettings
     verdicts: VerdictSettings
     gate: GateSettings
+    label_list: LabelListName = LABELS
 
     def train(
         self, name: str, documents: Sequence[LabelledDocument], sources: Sequence[str]
@@ -120,7 +122,7 @@ class Site:
     def measure(self, release: Release) -> Score:
         """Measure F1 by document on the test documents, at ``balanced``."""
         labels = labels_of(self.labels, self.parts.test)
-        listed = label_list(LABELS, self.knowledge)
+        listed = label_list(self.label_list, self.knowledge)
         engine = Engine.open(release.path)
         gold, found = [], []
         for said in predict(engine, LabelSet((), labels.documents)):
@@ -132,11 +134,13 @@ class Site:
         return Score(bootstrap.interval(bootstrap.mean(each), len(each)), tuple(map(float, each)))
 
     def freeze(
-        self, champion: Release, ledger: Ledger, at: datetime, **more: object
+        self, champion: Release, analyst: Analyst, at: datetime, **more: object
     ) -> FrozenLabels:
         """Freeze what the ledger holds."""
         settings = self.verdicts.model_copy(update=more)
-        return freeze(Freezing(ledger, {}, Reader(champion, self.knowledge), settings), at)
+        harvesters = {p.platform: p.harvester for p in analyst.places if p.harvester is not None}
+        reader = Reader(champion, self.knowledge)
+        return freeze(Freezing(analyst.ledger, harvesters, reader, settings), at)
 
     def learn(self, champion: Release, labels: FrozenLabels, name: str, at: datetime) -> Release:
         """Make the champion's successor."""
