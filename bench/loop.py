@@ -291,12 +291,12 @@ def main() -> None:
     knowledge = Knowledge.load()
     labels = read(tuple(arguments.data), knowledge)
     if arguments.sentences:
-        labels = abridged(labels, arguments.sentences)
+        labels = abridged(labels, arguments.sentences, label_list(LABELS, knowledge))
     parts = split(labels.documents, arguments.seed, seeds=arguments.seeds, tests=arguments.tests)
     svc, adapting = SvcSettings(), AdaptSettings()
     if arguments.quick:
-        svc = SvcSettings(words=8000, characters=8000, min_examples=5)
-        adapting = AdaptSettings(strengths=(0.4,), folds=3)
+        svc = SvcSettings(words=6000, characters=6000, min_count=2, min_examples=4)
+        adapting = AdaptSettings(strengths=(0.4,), folds=3, most_background=500)
     site = Site(
         arguments.output, knowledge, labels, parts, svc, adapting, VerdictSettings(), GateSettings()
     )

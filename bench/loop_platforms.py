@@ -141,7 +141,7 @@ class MispPlace:
         self.harvester = harvester
         self._stack.callback(harvester.close)
         self._instance, self._settings = instance.connect(settings.load()), settings
-        self._tags = {cluster.number: cluster.tag for cluster in self._double.clusters}
+        self._tags = {cluster.external_id: cluster.tag for cluster in self._double.clusters}
 
     def enrich(self, engine: Engine, document: LabelledDocument, at: datetime) -> Seen:
         """Make an event with the report's text, and let the module write into it."""

@@ -18,8 +18,8 @@ def plot(result: Result) -> str:
         900,
         470,
         "F1 on untouched reports, night by night",
-        f"Seed release {seed:.3f}; night {last.number} learned {last.challenger.f1.value:.3f}, in use "
-        f"{last.champion.f1.value:.3f}; everything {everything:.3f}.",
+        f"Seed release {seed:.3f}; night {last.number} learned {last.challenger.f1.value:.3f}, "
+        f"in use {last.champion.f1.value:.3f}; everything {everything:.3f}.",
         "loop",
     )
     lines = (

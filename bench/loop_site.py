@@ -21,6 +21,7 @@ from engine.harvest import Harvester
 from engine.knowledge import Knowledge
 from engine.ledger import Curation, Enrichment, Ledger, Verdict, Written
 from engine.types import Document
+from training.evaluation import LabelList
 from training.labels import Example, LabelledDocument, LabelSet, group_documents
 
 if TYPE_CHECKING:
@@ -69,16 +70,22 @@ def labels_of(
     return labels.select(of_document, lambda one: one.id in wanted)
 
 
-def abridged(labels: LabelSet, sentences: int, seed: int = 0) -> LabelSet:
-    """Return documents cut to so many sentences, those with a technique before others."""
+def abridged(labels: LabelSet, sentences: int, express: LabelList, seed: int = 0) -> LabelSet:
+    """Return documents cut to so many sentences, those with a technique before others.
+
+    Labels are those of a label list, so that there are fewer techniques to learn, too.
+    """
     documents, examples = [], []
     for document in labels.documents:
-        order = list(document.sentences)
+        order = [
+            replace(one, techniques=express.express(one.techniques)) for one in document.sentences
+        ]
+        told = {one.id: one for one in order}
         random.Random(f"{seed}:{document.id}").shuffle(order)  # noqa: S311
         order.sort(key=lambda one: not one.techniques)
         chosen = {one.id for one in order[:sentences]}
         kept, start = [], 0
-        for one in document.sentences:
+        for one in (told[sentence.id] for sentence in document.sentences):
             if one.id in chosen:
                 end = start + len(one.text)
                 kept.append(replace(one, start=start, end=end))
