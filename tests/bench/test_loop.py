@@ -84,14 +84,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[loop.Site]:
 def _site(folder: Path) -> loop.Site:
     choice = random.Random(7)  # noqa: S311 - test data
     seed = [_document(number, PUBLIC, choice) for number in range(16)]
-    own = [_document(number, OWN, choice) for number in range(16, 64)]
+    own = [_document(number, OWN, choice) for number in range(16, 60)]
     documents = (*seed, *own)
     labels = LabelSet(tuple(s for d in documents for s in d.sentences), documents)
     return loop.Site(
         folder,
         Knowledge.load(),
         labels,
-        Split(tuple(seed), tuple(own[:33]), tuple(own[33:])),
+        Split(tuple(seed), tuple(own[:32]), tuple(own[32:])),
         SvcSettings(words=2000, characters=2000, min_count=1, min_examples=3, min_documents=3),
         AdaptSettings(strengths=(0.4,), folds=3),
         VerdictSettings(least_held=5),
@@ -102,7 +102,7 @@ def _site(folder: Path) -> loop.Site:
 
 @pytest.fixture(scope="module")
 def result(site: loop.Site) -> loop.Result:
-    return loop.run(site, 3, (), 0.3)
+    return loop.run(site, 2, (), 0.3)
 
 
 def test_night_by_night_the_release_learns_what_the_analyst_knows(result: loop.Result) -> None:
