@@ -16,6 +16,7 @@ import pytest
 from engine.analysis import Engine
 from engine.knowledge import Knowledge
 from training.adapt import AdaptSettings
+from training.card import read_card
 from training.gate import GateSettings
 from training.labels import Example, LabelledDocument, LabelSet
 from training.labels.verdicts import VerdictSettings
@@ -155,6 +156,22 @@ def test_a_technique_without_labels_is_found_after_eight_added_verdicts(site: lo
     taught = night.challenger
     assert taught is not None
     assert found(taught.path) > len(unseen) / 2
+
+
+def test_each_night_leaves_a_card_that_quotes_no_report(
+    site: loop.Site, result: loop.Result
+) -> None:
+    cards = sorted((site.directory / "data" / "cards").glob("*.card.json"))
+    assert len(cards) >= len(result.nights)
+    own = {s.text for document in site.parts.site for s in document.sentences}
+    for path in cards:
+        card = read_card(path)
+        assert card.gate is not None
+        assert card.changes is not None
+        assert card.labels is not None
+        assert card.drift[0].reports > 0
+        page = path.with_name(path.name.replace(".json", ".html")).read_text("utf-8")
+        assert not any(sentence in page or sentence in path.read_text() for sentence in own)
 
 
 def test_the_plot_shows_every_night(result: loop.Result) -> None:
