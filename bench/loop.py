@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -23,25 +23,28 @@ from pathlib import Path
 
 import numpy as np
 from loop_plot import plot
-from loop_site import Analyst, Paper, Place, Split, labels_of, split
+from loop_site import Analyst, Paper, Place, Split, abridged, labels_of, split, write_labels
 
 from engine.analysis import Engine
 from engine.knowledge import Knowledge
 from engine.ledger import Ledger
-from engine.releases import Release
-from training.adapt import Adapting, AdaptSettings, adapt
+from engine.releases import Release, ReleaseStore
+from training.adapt import AdaptSettings
 from training.assemble import assemble, fit
 from training.evaluation import Interval, bootstrap, document_f1s, label_list, predict
+from training.evaluation.label_lists import LabelListName
 from training.fusion import FusionSettings
-from training.gate import Decision, GateSettings, decide, say
+from training.gate import Decision, GateSettings
 from training.labels import LabelledDocument, LabelSet, read
-from training.labels.verdicts import Freezing, FrozenLabels, VerdictSettings, freeze
+from training.labels.verdicts import VerdictSettings
+from training.nightly.run import Nightly
+from training.nightly.settings import NightlySettings
 from training.out_of_fold import OutOfFold
-from training.readings import Reader
 from training.svc import SvcSettings, train_svc
 
 BEGUN = datetime(2026, 6, 1, 9, tzinfo=UTC)
-LABELS = "tram50"
+SEED_DATA = "seed-data"
+LABELS: LabelListName = "tram50"
 
 
 @dataclass(frozen=True)
@@ -56,17 +59,17 @@ class Score:
 class Night:
     """What one night brought.
 
-    ``champion`` is measured after the gate, ``learned`` is the night's release trained on every
-    verdict, those that the gate holds back as well.
+    ``challenger`` is the release that was put before the gate, ``champion`` the one in use in the
+    morning.
     """
 
     number: int
     reports: int
     verdicts: dict[str, int]
-    decision: Decision | None = None
-    learned: Score | None = None
-    champion: Score | None = None
-    seconds: float = 0.0
+    decision: Decision | None
+    challenger: Score
+    champion: Score
+    seconds: float
 
 
 @dataclass
@@ -97,6 +100,7 @@ class Site:
     adapting: AdaptSettings
     verdicts: VerdictSettings
     gate: GateSettings
+    label_list: LabelListName = LABELS
 
     def train(
         self, name: str, documents: Sequence[LabelledDocument], sources: Sequence[str]
@@ -120,7 +124,7 @@ class Site:
     def measure(self, release: Release) -> Score:
         """Measure F1 by document on the test documents, at ``balanced``."""
         labels = labels_of(self.labels, self.parts.test)
-        listed = label_list(LABELS, self.knowledge)
+        listed = label_list(self.label_list, self.knowledge)
         engine = Engine.open(release.path)
         gold, found = [], []
         for said in predict(engine, LabelSet((), labels.documents)):
@@ -131,19 +135,24 @@ class Site:
         each = document_f1s(gold, found, listed.labels or sorted(frozenset().union(*gold, *found)))
         return Score(bootstrap.interval(bootstrap.mean(each), len(each)), tuple(map(float, each)))
 
-    def freeze(
-        self, champion: Release, ledger: Ledger, at: datetime, **more: object
-    ) -> FrozenLabels:
-        """Freeze what the ledger holds."""
-        settings = self.verdicts.model_copy(update=more)
-        return freeze(Freezing(ledger, {}, Reader(champion, self.knowledge), settings), at)
+    def nightly(self, analyst: Analyst, store: ReleaseStore) -> Nightly:
+        """Return the night as an admin would have it, with the seed set to train from anew."""
+        harvesters = tuple(p.harvester for p in analyst.places if p.harvester is not None)
+        settings = NightlySettings(
+            data=(self.directory / SEED_DATA,),
+            verdicts=self.verdicts,
+            adapt=self.adapting,
+            gate=self.gate,
+            svc=self.svc,
+        )
+        return Nightly(analyst.ledger, harvesters, self.knowledge, settings, store)
 
-    def learn(self, champion: Release, labels: FrozenLabels, name: str, at: datetime) -> Release:
-        """Make the champion's successor."""
-        target = self.directory / name
-        shutil.rmtree(target, ignore_errors=True)
-        given = Adapting(Reader(champion, self.knowledge), labels, self.knowledge, self.adapting)
-        return adapt(given, target, at)[0]
+    def store(self, name: str, champion: Release) -> ReleaseStore:
+        """Return a store of its own with a champion."""
+        store = ReleaseStore(self.directory / name, shipped=self.directory / "none")
+        store.publish(champion.path)
+        store.use(champion.name)
+        return store
 
 
 def run(
@@ -151,6 +160,7 @@ def run(
 ) -> Result:
     """Run the nights, then the adversarial one."""
     parts = site.parts
+    write_labels(parts.seed, site.directory / SEED_DATA)
     seed = site.train("seed", parts.seed, sources)
     everything = site.train("everything", (*parts.seed, *parts.site), sources)
     result = Result(
@@ -159,27 +169,33 @@ def run(
         site.measure(everything),
     )
     show(f"seed {said(result.seed)}, everything {said(result.everything)}")
-    champion = seed
+    store = site.store("releases", seed)
     with at_work(site, "ledger", places) as analyst:
         for number, documents in enumerate(parts.nights(nights), 1):
             begun = time.monotonic()
             day = BEGUN + timedelta(days=number)
-            done = analyst.work(Engine.open(champion.path), documents, day)
-            night = Night(number, len(documents), done)
-            at = day + timedelta(hours=17)
-            champion, night.decision = one_night(site, champion, analyst, f"night-{number}", at)
-            # What all verdicts teach, those included that the gate holds back tonight.
-            labels = site.freeze(champion, analyst, at, least_held=1, most_held=1)
-            night.learned = site.measure(site.learn(champion, labels, f"all-{number}", at))
-            night.champion = site.measure(champion)
-            night.seconds = time.monotonic() - begun
+            done = analyst.work(Engine.open(store.champion()), documents, day)
+            found = site.nightly(analyst, store).run()
+            champion = site.measure(store.champion())
+            night = Night(
+                number,
+                len(documents),
+                done,
+                found.trial and found.trial.decision,
+                site.measure(found.challenger) if found.challenger else champion,
+                champion,
+                time.monotonic() - begun,
+            )
             result.nights.append(night)
+            outcome = "no challenger"
+            if night.decision is not None:
+                published = night.decision.publish
+                outcome = "published" if published else night.decision.reasons[0]
             show(
                 f"night {number}: {night.reports} reports, {sum(done.values())} verdicts; "
-                f"champion {said(night.champion)} ({result.share(night.champion):.0%}), "
-                f"all verdicts {said(night.learned)} ({result.share(night.learned):.0%}); "
-                f"{'published' if night.decision.publish else night.decision.reasons[0]} "
-                f"[{night.seconds:.0f} s]"
+                f"challenger {said(night.challenger)} ({result.share(night.challenger):.0%}), "
+                f"champion {said(night.champion)} ({result.share(night.champion):.0%}); "
+                f"{outcome} [{night.seconds:.0f} s]"
             )
     result.adversarial = adversarial(site, seed, nights, wrong)
     return result
@@ -200,29 +216,17 @@ def at_work(site: Site, name: str, places: str, wrong: float = 0.0) -> Iterator[
         yield Analyst(ledger, site.knowledge, where, wrong)
 
 
-def one_night(
-    site: Site, champion: Release, analyst: Analyst, name: str, at: datetime
-) -> tuple[Release, Decision]:
-    """Harvest, freeze, learn, compare, publish or not; return the champion of the morning."""
-    for place in analyst.places:
-        if place.harvester is not None:
-            place.harvester.harvest(analyst.ledger)
-    labels = site.freeze(champion, analyst, at)
-    challenger = site.learn(champion, labels, name, at)
-    both = [say(Engine.open(one.path), labels.held) for one in (champion, challenger)]
-    origins = ("verdicts",) * len(labels.held)
-    decision = decide(both[0], both[1], origins, labels.counts.verdicts, site.gate).decision
-    return (challenger if decision.publish else champion), decision
-
-
 def adversarial(site: Site, seed: Release, nights: int, wrong: float) -> dict[str, object]:
     """Let an analyst err at random on every report, and put what is learned before the gate."""
+    store = site.store("adversarial", seed)
     with at_work(site, "adversarial", "paper", wrong) as analyst:
         documents = [document for night in site.parts.nights(nights) for document in night]
         counts = analyst.work(Engine.open(seed.path), documents, BEGUN)
-        at = BEGUN + timedelta(days=nights)
-        champion, decision = one_night(site, seed, analyst, "adversarial", at)
-    before, after = site.measure(seed), site.measure(Release.open(site.directory / "adversarial"))
+        night = site.nightly(analyst, store).run()
+    if night.trial is None or night.challenger is None:
+        raise RuntimeError("nothing was learned, so there is nothing to judge")
+    decision, champion = night.trial.decision, store.champion()
+    before, after = site.measure(seed), site.measure(night.challenger)
     first, second = (bootstrap.mean(np.array(score.each)) for score in (before, after))
     compared = bootstrap.compare(first, second, len(before.each))
     result = {
@@ -274,18 +278,28 @@ def main() -> None:
     parser.add_argument("--wrong", type=float, default=0.3, help="of the adversarial night")
     parser.add_argument("--source", action="append", default=[], help="whole source for the seed")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--sentences", type=int, help="cut documents to so many, those with a technique first"
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer features and strengths")
     parser.add_argument("--places", choices=("paper", "doubles"), default="paper")
     arguments = parser.parse_args()
     arguments.output.mkdir(parents=True, exist_ok=True)
+    os.environ["TTPSCRIBE_DATA_DIR"] = str(arguments.output / "data")
     for old in arguments.output.glob("*.sqlite*"):
         old.unlink()
     knowledge = Knowledge.load()
     labels = read(tuple(arguments.data), knowledge)
+    if arguments.sentences:
+        labels = abridged(labels, arguments.sentences, label_list(LABELS, knowledge))
     parts = split(labels.documents, arguments.seed, seeds=arguments.seeds, tests=arguments.tests)
+    svc, adapting = SvcSettings(), AdaptSettings()
+    if arguments.quick:
+        svc = SvcSettings(words=6000, characters=6000, min_count=2, min_examples=4)
+        adapting = AdaptSettings(strengths=(0.4,), folds=3, most_background=500)
     site = Site(
-        arguments.output, knowledge, labels, parts, SvcSettings(), AdaptSettings(),
-        VerdictSettings(), GateSettings(),
-    )  # fmt: skip
+        arguments.output, knowledge, labels, parts, svc, adapting, VerdictSettings(), GateSettings()
+    )
     show(f"{len(parts.seed)} seed, {len(parts.site)} site, {len(parts.test)} test documents")
     result = run(site, arguments.nights, arguments.source, arguments.wrong, arguments.places)
     text = json.dumps(as_json(result), indent=1, default=str)

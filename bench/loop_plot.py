@@ -18,12 +18,12 @@ def plot(result: Result) -> str:
         900,
         470,
         "F1 on untouched reports, night by night",
-        f"Seed release {seed:.3f}; after {len(result.nights)} nights {last.learned.f1.value:.3f} "
-        f"with all verdicts and {last.champion.f1.value:.3f} in use; everything {everything:.3f}.",
+        f"Seed release {seed:.3f}; night {last.number} learned {last.challenger.f1.value:.3f}, "
+        f"in use {last.champion.f1.value:.3f}; everything {everything:.3f}.",
         "loop",
     )
     lines = (
-        ("learned from all verdicts so far", "a", "o", [n.learned for n in result.nights]),
+        ("learned that night", "a", "o", [n.challenger for n in result.nights]),
         ("in use, after the gate", "b", "d", [n.champion for n in result.nights]),
     )
     shown = [result.seed, result.everything, *(s for line in lines for s in line[3])]

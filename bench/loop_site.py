@@ -7,10 +7,12 @@ of these verdicts may be wrong at random.
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from engine.analysis import Engine
@@ -19,6 +21,7 @@ from engine.harvest import Harvester
 from engine.knowledge import Knowledge
 from engine.ledger import Curation, Enrichment, Ledger, Verdict, Written
 from engine.types import Document
+from training.evaluation import LabelList
 from training.labels import Example, LabelledDocument, LabelSet, group_documents
 
 if TYPE_CHECKING:
@@ -65,6 +68,69 @@ def labels_of(
         return one.document in wanted or (one.document is None and one.source in more)
 
     return labels.select(of_document, lambda one: one.id in wanted)
+
+
+def abridged(labels: LabelSet, sentences: int, express: LabelList, seed: int = 0) -> LabelSet:
+    """Return documents cut to so many sentences, those with a technique before others.
+
+    Labels are those of a label list, so that there are fewer techniques to learn, too.
+    """
+    documents, examples = [], []
+    for document in labels.documents:
+        order = [
+            replace(one, techniques=express.express(one.techniques)) for one in document.sentences
+        ]
+        told = {one.id: one for one in order}
+        random.Random(f"{seed}:{document.id}").shuffle(order)  # noqa: S311
+        order.sort(key=lambda one: not one.techniques)
+        chosen = {one.id for one in order[:sentences]}
+        kept, start = [], 0
+        for one in (told[sentence.id] for sentence in document.sentences):
+            if one.id in chosen:
+                end = start + len(one.text)
+                kept.append(replace(one, start=start, end=end))
+                start = end + 1
+        techniques = frozenset().union(*(one.techniques for one in kept))
+        text = "\n".join(one.text for one in kept)
+        documents.append(
+            replace(document, text=text, body_start=0, sentences=tuple(kept), techniques=techniques)
+        )
+        examples += kept
+    return LabelSet(tuple(examples), tuple(documents))
+
+
+def write_labels(documents: Iterable[LabelledDocument], directory: Path) -> None:
+    """Write documents with their sentences as the JSON lines of docs/training-data.md."""
+    directory.mkdir(parents=True, exist_ok=True)
+    records: list[dict[str, object]] = []
+    for one in documents:
+        shared = {"doc_id": one.id, "source": one.source, "cv_fold": one.fold}
+        known = "all" if one.known is None else sorted(one.known)
+        records.append(
+            {
+                **shared,
+                "kind": "document",
+                "title": one.title,
+                "text": one.text,
+                "body_start": one.body_start,
+                "labels": sorted(one.techniques),
+                "known": known,
+            }
+        )
+        records += [
+            {
+                **shared,
+                "id": sentence.id,
+                "text": sentence.text,
+                "start": sentence.start,
+                "end": sentence.end,
+                "labels": sorted(sentence.techniques),
+                "known": known,
+            }
+            for sentence in one.sentences
+        ]
+    text = "".join(json.dumps(record) + "\n" for record in records)
+    (directory / "seed.jsonl").write_text(text, encoding="utf-8")
 
 
 @dataclass(frozen=True)

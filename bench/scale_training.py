@@ -81,20 +81,22 @@ def measured(title: str, work: Callable[[], dict[str, object]]) -> dict[str, obj
 
     def body() -> None:
         begun = time.monotonic()
-        done = work()
-        children = psutil.Process().cpu_times()
-        spent = children.user + children.system + children.children_user + children.children_system
-        theirs.send({**done, "seconds": round(time.monotonic() - begun), "cpu_s": round(spent)})
+        theirs.send({**work(), "seconds": round(time.monotonic() - begun)})
 
     process = context.Process(target=body)
     process.start()
+    # By process, as workers outlive the work and their time is not added to its.
+    spent: dict[int, float] = {}
     peak, over = [0], threading.Event()
 
     def watch() -> None:
-        while not over.wait(1.0):
+        while not over.wait(0.5):
             try:
                 family = [psutil.Process(process.pid)]
                 family += family[0].children(recursive=True)
+                for one in family:
+                    times = one.cpu_times()
+                    spent[one.pid] = times.user + times.system
                 # Shared pages are counted once.
                 peak[0] = max(peak[0], sum(one.memory_full_info().pss for one in family))
             except psutil.Error:
@@ -107,7 +109,8 @@ def measured(title: str, work: Callable[[], dict[str, object]]) -> dict[str, obj
     watcher.join()
     if process.exitcode:
         raise SystemExit(f"{title} ended with {process.exitcode}")
-    result = {"part": title, **ours.recv(), "peak_mb": round(peak[0] / 1e6)}
+    told = {"cpu_s": round(sum(spent.values())), "peak_mb": round(peak[0] / 1e6)}
+    result = {"part": title, **ours.recv(), **told}
     print(json.dumps(result), flush=True)
     return result
 

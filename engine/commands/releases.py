@@ -76,6 +76,10 @@ def show(release: str | None, *, as_json: bool, card: bool) -> None:
     RELEASE is a name, or a directory (with a slash in it); without one, the release in use.
     """
     store = ReleaseStore()
+    kept = cards_directory() / f"{release}{CARD}"
+    if card and release and "/" not in release and kept.is_file():
+        click.echo(kept)  # A challenger that was refused has a card and is not in the store.
+        return
     opened = store.open(release or store.champion_name())
     page = _card(opened)
     if card:

@@ -97,7 +97,8 @@ def compose(given: CardInput, knowledge: Knowledge) -> Card:
 
 def _base(manifest: Manifest) -> str | None:
     about = manifest.figures.get("verdicts")
-    return str(about["base"]) if isinstance(about, Mapping) and "base" in about else None
+    base = str(about["base"]) if isinstance(about, Mapping) and "base" in about else None
+    return None if base == manifest.name else base  # One trained anew was measured itself.
 
 
 def _points(manifest: Manifest) -> tuple[Point, ...]:

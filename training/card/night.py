@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from training.labels.verdicts import FrozenLabels
     from training.nightly.night import Night
 
+# F1 on fewer documents is chance, and their interval promises too much.
+LEAST_DOCUMENTS = 10
+
 
 def card_of_night(
     night: Night, ledger: Ledger, knowledge: Knowledge, directory: Path | None = None
@@ -101,9 +104,9 @@ def changes_of(trial: Trial, knowledge: Knowledge) -> Changes:
 
 
 def learning_point(trial: Trial, release: Release, *, published: bool) -> LearningPoint | None:
-    """Return F1 by document on the fixed test set; None where the gate had none."""
+    """Return F1 by document on the fixed test set; None where the gate had none worth a curve."""
     f1s, ids = _f1_on_test_set(trial.challenger, trial)
-    if not ids:
+    if len(ids) < LEAST_DOCUMENTS:
         return None
     found = bootstrap.interval(bootstrap.mean(f1s), len(ids))
     return LearningPoint(

@@ -93,6 +93,8 @@ def test_show_tells_where_the_card_is_or_how_to_make_one(
     assert f"ttpscribe train card {moved.path}" in str(asked.exception)
     page, _ = write_card(CardInput(release=moved), knowledge)
     assert runner.invoke(releases, ["show", str(moved.path), "--card"]).output == f"{page}\n"
+    refused = runner.invoke(releases, ["show", "small", "--card"])
+    assert refused.output == f"{page}\n", "it is not in the store, its card is"
     shown = json.loads(runner.invoke(releases, ["show", str(moved.path), "--json"]).output)
     assert shown["card"] == str(page)
     beside, _ = write_card(CardInput(release=moved), knowledge, moved.path.parent)
