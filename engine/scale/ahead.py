@@ -1,0 +1,105 @@
+"""An engine whose documents can be sent ahead to workers, so that its answers are there in time.
+
+A platform's backfill takes one report after the other, since each is written before the next is
+read. It lists what comes next, sends that ahead, and finds the analyses done. What was not sent,
+or has changed since, is analysed here; the answers are the same.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from dataclasses import replace
+from itertools import islice
+from typing import Any, Self, TypeVar
+
+from engine.analysis import DEFAULT_INFERENCES, DEFAULT_POINT, Engine
+from engine.scale.analysing import Analyses, Identity, Options
+from engine.scale.crew import Crew, Workers
+from engine.types import Analysis, Document
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+_Key = tuple[str, str, tuple[tuple[int, int], ...], Options]
+
+
+class EngineAhead(Engine):
+    """An engine with workers. Use it as a context manager.
+
+    Parameters
+    ----------
+    engine : Engine
+        The one in this process; workers must have the same release.
+    workers : Workers
+    """
+
+    def __init__(self, engine: Engine, workers: Workers) -> None:
+        super().__init__(engine.release, engine.recognizers, engine.fusion, engine.knowledge)
+        self.crew = Crew(workers, Analyses(Identity.of(engine)))
+        self.crew.ready()
+        self.ahead = 2 * workers.size
+        self._sent: dict[_Key, Future[Any]] = {}
+
+    @classmethod
+    def on_ray(cls, address: str, size: int | None = None) -> Self:
+        """Open the champion, and workers on a Ray cluster."""
+        from engine.scale.cluster import RayWorkers, check_address
+
+        check_address(address)
+        return cls(Engine.open(), RayWorkers(address, size))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.crew.close()
+
+    def send(self, document: Document, options: Options) -> None:
+        """Have a document analysed by a worker; `analyse` will be asked for it later."""
+        key = _key(document, options)
+        if key in self._sent or self.crew.error is not None:
+            return
+        self._sent[key] = self.crew.submit((document, options))
+        while len(self._sent) > 2 * self.ahead:  # sent, and then never asked for
+            del self._sent[next(iter(self._sent))]
+
+    def analyse(
+        self,
+        document: Document,
+        operating_point: str = DEFAULT_POINT,
+        *,
+        threshold: float | None = None,
+        inferences: int = DEFAULT_INFERENCES,
+    ) -> Analysis:
+        """Take the analysis that was sent for, or analyse here."""
+        options = Options(operating_point, threshold, inferences)
+        sent = self._sent.pop(_key(document, options), None)
+        if sent is not None:
+            try:
+                analysis: Analysis = sent.result()
+                return replace(analysis, document=document, warnings=document.warnings)
+            except Exception as error:
+                if self.crew.error is None:
+                    raise  # the document's own fault; all workers gone is not
+                log.warning("Analysing here: %s", error)
+        return super().analyse(
+            document, operating_point, threshold=threshold, inferences=inferences
+        )
+
+    def sending(self, items: Iterable[T], send: Callable[[T], None]) -> Iterator[T]:
+        """Yield the items, having called ``send`` with those that come next."""
+        source = iter(items)
+        window = list(islice(source, self.ahead))
+        for item in window:
+            send(item)
+        while window:
+            yield window.pop(0)
+            for item in islice(source, 1):
+                send(item)
+                window.append(item)
+
+
+def _key(document: Document, options: Options) -> _Key:
+    places = tuple((sentence.start, sentence.end) for sentence in document.sentences)
+    return document.digest, document.media_type, places, options
