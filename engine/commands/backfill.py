@@ -84,6 +84,7 @@ def backfill(
     release; one whose worker dies goes to another worker. Nothing that is done is done again.
     """
     from engine.commands.analyse import items_of
+    from engine.scale import workers_at
     from engine.scale.analysing import Options
     from engine.scale.results import Results
 
@@ -96,7 +97,7 @@ def backfill(
     identity = _identity(release)
     with Results(directory, asdict(identity) | asdict(options)) as results:
         told = _Progress(total)
-        _work(results, items, told, partial(_workers, address, workers), identity, options)
+        _work(results, items, told, partial(workers_at, address, workers), identity, options)
         path = results.write_out()
     click.echo(f"{told.line()} Results: {path}", err=True)
     if told.failed:
@@ -111,16 +112,6 @@ def _identity(release: str | None) -> Identity:
 
     engine = open_engine(release)
     return Identity.of(engine, release)
-
-
-def _workers(address: str | None, size: int | None) -> Workers:
-    if address is None:
-        from engine.scale import LocalWorkers
-
-        return LocalWorkers(size)
-    from engine.scale.cluster import RayWorkers
-
-    return RayWorkers(address, size)
 
 
 def _work(

@@ -7,7 +7,42 @@ it has checked that it would answer as this machine does. ``results`` keeps on d
 ``ahead`` is an engine whose documents were sent ahead.
 """
 
+from __future__ import annotations
+
 from engine.scale.crew import Crew, ScaleError, Setup, Worker, WorkerLost, Workers
 from engine.scale.local import LocalWorkers
 
-__all__ = ["Crew", "LocalWorkers", "ScaleError", "Setup", "Worker", "WorkerLost", "Workers"]
+__all__ = [
+    "Crew",
+    "LocalWorkers",
+    "ScaleError",
+    "Setup",
+    "Worker",
+    "WorkerLost",
+    "Workers",
+    "workers_at",
+]
+
+
+def workers_at(address: str | None, size: int | None = None) -> Workers:
+    """Return workers: on the Ray cluster of an address, or on this machine without one.
+
+    Parameters
+    ----------
+    address : str or None
+        HOST:PORT of the cluster's head.
+    size : int, optional
+        How many; one a processor, if left out.
+
+    Raises
+    ------
+    UsageError
+        If the address is none.
+    ScaleError
+        If Ray is not installed, or the cluster cannot be joined.
+    """
+    if address is None:
+        return LocalWorkers(size)
+    from engine.scale.cluster import RayWorkers
+
+    return RayWorkers(address, size)

@@ -10,13 +10,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from typing import Any, Self, TypeVar
 
 from engine.analysis import DEFAULT_INFERENCES, DEFAULT_POINT, Engine
+from engine.scale import Crew, Workers, workers_at
 from engine.scale.analysing import Analyses, Identity, Options
-from engine.scale.crew import Crew, Workers
 from engine.types import Analysis, Document
 
 T = TypeVar("T")
@@ -40,14 +41,6 @@ class EngineAhead(Engine):
         self.crew.ready()
         self.ahead = 2 * workers.size
         self._sent: dict[_Key, Future[Any]] = {}
-
-    @classmethod
-    def on_ray(cls, address: str, size: int | None = None) -> Self:
-        """Open the champion, and workers on a Ray cluster."""
-        from engine.scale.cluster import RayWorkers, check_address
-
-        check_address(address)
-        return cls(Engine.open(), RayWorkers(address, size))
 
     def __enter__(self) -> Self:
         return self
@@ -98,6 +91,17 @@ class EngineAhead(Engine):
             for item in islice(source, 1):
                 send(item)
                 window.append(item)
+
+
+@contextmanager
+def engine_ahead(address: str | None, size: int | None) -> Iterator[EngineAhead | None]:
+    """Open an engine with workers, if the caller named a Ray cluster or a number of them."""
+    if address is None and size is None:
+        yield None
+        return
+    workers = workers_at(address, size)
+    with EngineAhead(Engine.open(), workers) as engine:
+        yield engine
 
 
 def _key(document: Document, options: Options) -> _Key:

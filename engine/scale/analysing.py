@@ -60,11 +60,6 @@ class Identity:
         from engine.analysis import Engine
 
         here = platform.node()
-        if __version__ != self.version:
-            raise TtpscribeError(
-                f"Worker {here} has ttpscribe {__version__}, the caller {self.version}: install "
-                "the same on every machine."
-            )
         try:
             engine = Engine.open(self.release)
         except ReleaseError as error:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
+from engine import __version__
 from engine.errors import UsageError
 from engine.scale.crew import ScaleError, Setup, WorkerLost
 from engine.scale.local import Seat
@@ -102,7 +103,7 @@ class RayWorker:
 
     def prepare(self, setup: Setup, wanted: Callable[[], bool]) -> None:
         """Become able to do tasks."""
-        ready = self._actor.prepare.remote(setup)
+        ready = self._actor.prepare.remote(setup, __version__)
         while not self._ray.wait([ready], timeout=LOOK)[0]:
             if not wanted():
                 raise WorkerLost("it is not needed any more")

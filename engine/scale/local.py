@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import platform
 import signal
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
+from engine import __version__
 from engine.recognizers.onnx_encoder import THREADS
-from engine.scale.crew import Setup, WorkerLost
+from engine.scale.crew import ScaleError, Setup, WorkerLost
 
 
 def one_core() -> None:
@@ -31,8 +33,19 @@ class Seat:
     def __init__(self) -> None:
         self._function: Callable[[Any], Any] | None = None
 
-    def prepare(self, setup: Setup) -> None:
-        """Become able to do tasks."""
+    def prepare(self, setup: Setup, version: str) -> None:
+        """Become able to do tasks, for a caller of the same version.
+
+        Raises
+        ------
+        ScaleError
+            If the caller's is another.
+        """
+        if version != __version__:
+            raise ScaleError(
+                f"Worker {platform.node()} has ttpscribe {__version__}, the caller {version}: "
+                "install the same on every machine."
+            )
         one_core()
         self._function = setup()
 
@@ -49,11 +62,11 @@ def _serve(pipe: Connection) -> None:
     seat = Seat()
     while True:
         try:
-            step, argument = pipe.recv()
+            step, arguments = pipe.recv()
         except EOFError:
             return
         try:
-            answer = True, (seat.prepare if step == "prepare" else seat.call)(argument)
+            answer = True, (seat.prepare if step == "prepare" else seat.call)(*arguments)
         except Exception as error:
             answer = False, error
         pipe.send(answer)
@@ -72,7 +85,7 @@ class LocalWorker:
 
     def prepare(self, setup: Setup) -> None:
         """Become able to do tasks."""
-        self._ask("prepare", setup)
+        self._ask("prepare", setup, __version__)
 
     def call(self, task: Any, /) -> Any:
         """Do a task."""
@@ -83,9 +96,9 @@ class LocalWorker:
         self._process.kill()
         self._process.join()
 
-    def _ask(self, step: str, argument: Any) -> Any:
+    def _ask(self, step: str, *arguments: Any) -> Any:
         try:
-            self._pipe.send((step, argument))
+            self._pipe.send((step, arguments))
             good, answer = self._pipe.recv()
         except (EOFError, OSError) as error:
             self._process.join()
