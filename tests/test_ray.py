@@ -5,7 +5,9 @@ One cluster for the module: it takes some seconds to start.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +22,7 @@ from click.testing import CliRunner
 from ray_cluster import ray_cluster, seats
 from small_labels import small_label_set
 
+from engine import __version__
 from engine.commands.analyse import analyse
 from engine.commands.backfill import backfill
 from engine.errors import ReleaseError, TtpscribeError, UsageError
@@ -45,9 +48,7 @@ def address() -> Iterator[str]:
 @pytest.fixture
 def lines(tmp_path: Path) -> Path:
     path = tmp_path / "in.jsonl"
-    said = (
-        "The actor ran an encoded PowerShell command on host{}. It dumped LSASS memory {} times. "
-    )
+    said = "The actor ran an encoded PowerShell command on host{}. It dumped LSASS {} times. "
     path.write_text(
         "".join(
             json.dumps({"id": n, "text": "".join(said.format(n, m) for m in range(60))}) + "\n"
@@ -104,18 +105,13 @@ def test_a_backfill_is_the_same_there_though_a_worker_is_killed(
     assert json.loads(failure)["id"] == "nothing"
 
 
-def test_a_release_that_the_workers_do_not_have_is_refused(
-    address: str, lines: Path, tmp_path: Path
-) -> None:
+def test_a_release_that_the_workers_do_not_have_is_refused(address: str) -> None:
     right = ReleaseStore().champion()
-    attack = Identity.of(type("Opened", (), {"release": right, "knowledge": Knowledge.load()})())
-    wrong = replace(attack, digest="0" * 64)
-    with Crew(workers_at(address, 1), Lines(wrong, Options())) as crew:
-        with pytest.raises(ReleaseError, match="has another release"):
-            crew.ready()
-    with Crew(workers_at(address, 1), Lines(replace(attack, release="gone"), Options())) as crew:
-        with pytest.raises(ReleaseError, match="cannot open the release gone"):
-            crew.ready()
+    attack = hashlib.sha256(Knowledge.load().path.read_bytes()).hexdigest()
+    wrong = Identity(__version__, right.name, "0" * 64, attack)
+    crew = Crew(workers_at(address, 1), Lines(wrong, Options()))
+    with crew, pytest.raises(ReleaseError, match=f"another release {right.name}"):
+        crew.ready()
 
 
 def test_a_sweep_of_a_recommender_is_the_same_there(address: str, tmp_path: Path) -> None:
@@ -156,7 +152,7 @@ def test_no_cluster_is_used_that_nobody_named(wrong: str, lines: Path, tmp_path:
 
 
 def test_without_ray_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "ray", None)
+    monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ScaleError, match=r"pip install 'ttpscribe\[ray\]'"):
         workers_at("127.0.0.1:6379")
 

@@ -89,5 +89,5 @@ def test_workers_with_another_release_are_refused(engine, monkeypatch):
 
 def test_a_worker_without_the_release_says_what_to_do():
     identity = Identity("0.1.0", "not-there", "", "")
-    with pytest.raises(ReleaseError, match="cannot open the release not-there.*releases import"):
+    with pytest.raises(ReleaseError, match=r"cannot open the release not-there.*releases import"):
         identity.open()

@@ -91,7 +91,7 @@ def test_a_task_that_kills_every_worker_is_given_up_and_the_others_done():
     with Crew(ThreadWorkers(2), fragile) as crew:
         futures = dict(crew.each(range(5)))
     assert {task for task, future in futures.items() if future.exception() is None} == {0, 2, 3, 4}
-    with pytest.raises(WorkerLost, match="3 workers died of it.*out of memory"):
+    with pytest.raises(WorkerLost, match=r"3 workers died of it.*out of memory"):
         futures[1].result()
 
 
