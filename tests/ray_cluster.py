@@ -15,19 +15,20 @@ from socket import socket
 
 import psutil
 
-LONGEST = 180.0
+LONGEST = 300.0
 ENVIRONMENT = {
     "RAY_worker_niceness": "0",  # Ray would let everybody else go first
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # of the loopback address only
 }
 
+os.environ.update(ENVIRONMENT)  # Ray reads some of it when it is imported
+
 
 @contextmanager
 def ray_cluster(processors: int = 2) -> Iterator[str]:
     """Start a cluster, yield its address, and end it with all that it started."""
     root = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
-    os.environ.update(ENVIRONMENT)
     head, agent, export, runtime = _free_ports(4)
     log = root / "log"
     command = [

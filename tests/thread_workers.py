@@ -9,11 +9,13 @@ from engine.scale import Setup, WorkerLost
 
 
 class ThreadWorker:
-    def __init__(self, function: Callable[[Any], Any]) -> None:
+    def __init__(self, function: Callable[[Any], Any], tasks: list[Any]) -> None:
         self._function = function
+        self._tasks = tasks
         self.closed = False
 
     def call(self, task: Any, /) -> Any:
+        self._tasks.append(task)
         return self._function(task)
 
     def close(self) -> None:
@@ -26,6 +28,7 @@ class ThreadWorkers:
     def __init__(self, size: int = 2, fail: Callable[[int], bool] = lambda _number: False) -> None:
         self.size = size
         self.started: list[ThreadWorker] = []
+        self.tasks: list[Any] = []
         self.starts = 0
         self.closed = False
         self._fail = fail
@@ -34,7 +37,7 @@ class ThreadWorkers:
         self.starts += 1
         if not wanted() or self._fail(self.starts):
             raise WorkerLost("it did not start")
-        worker = ThreadWorker(setup())
+        worker = ThreadWorker(setup(), self.tasks)
         self.started.append(worker)
         return worker
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import socket
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -56,6 +57,7 @@ class RayWorkers:
     def __init__(self, address: str, size: int | None = None) -> None:
         check_address(address)
         self._ray = _ray()
+        _knock(address)
         try:
             self._ray.init(
                 address=address,
@@ -140,6 +142,18 @@ def _ray() -> Any:
             "pip install 'ttpscribe[ray]', on every machine of the cluster."
         ) from error
     return ray
+
+
+def _knock(address: str) -> None:
+    """Look whether anybody is there: Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except (OSError, OverflowError) as error:
+        raise ScaleError(
+            f"Nothing answers at {address} ({error}). Is it the address that 'ray start --head' "
+            "printed, and does the network let this machine through?"
+        ) from error
 
 
 def _first_line(error: BaseException) -> str:
