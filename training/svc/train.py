@@ -217,9 +217,7 @@ def _fit_documents(
     held_out: int | None,
     steps: Steps,
 ) -> LinearModel:
-    kept = [
-        row for row, whole in enumerate(wholes) if whole.fold is None or whole.fold != held_out
-    ]
+    kept = [row for row, whole in enumerate(wholes) if whole.fold is None or whole.fold != held_out]
     parts = [wholes[row] for row in kept]
     if len(parts) < settings.min_documents:
         return _no_documents(tfidf)

@@ -8,7 +8,6 @@ import pytest
 from click.testing import CliRunner
 from thread_workers import ThreadWorkers
 
-from engine import Engine
 from engine import scale as module
 from engine.commands import analyse as analyse_module
 from engine.commands.analyse import analyse
@@ -17,22 +16,17 @@ from engine.errors import UsageError
 from engine.scale.analysing import Identity
 
 
-@pytest.fixture(scope="module")
-def opened():
-    return Engine.open()
-
-
 @pytest.fixture
-def workers(opened, monkeypatch):
-    """Workers in this process, with the shipped release opened once for all."""
+def workers(engine, monkeypatch):
+    """Workers in this process, with the shipped release, not opened anew by each."""
     taken = []
 
     def take(_address, size):
         taken.append(ThreadWorkers(size or 2))
         return taken[-1]
 
-    monkeypatch.setattr(analyse_module, "open_engine", lambda _release: opened)
-    monkeypatch.setattr(Identity, "open", lambda _identity: opened)
+    monkeypatch.setattr(analyse_module, "open_engine", lambda _release: engine)
+    monkeypatch.setattr(Identity, "open", lambda _identity: engine)
     monkeypatch.setattr(module, "workers_at", take)
     return taken
 
@@ -65,20 +59,20 @@ def test_it_writes_what_analyse_writes(workers, reports, tmp_path):
     assert "empty" in failure["error"]
 
 
-def test_called_again_it_does_what_is_missing(workers, opened, reports, tmp_path, monkeypatch):
+def test_called_again_it_does_what_is_missing(workers, engine, reports, tmp_path, monkeypatch):
     out = tmp_path / "out"
     call(backfill, reports, "-o", out)
     (reports / "a.txt").write_text("It dumped LSASS memory.")
     (reports / "r0.txt").write_text("The text was changed: it encrypted files.")
     (reports / "empty.txt").unlink()
     asked = []
-    original = opened.analyse
+    original = engine.analyse
 
     def counted(document, *arguments, **options):
         asked.append(document.name)
         return original(document, *arguments, **options)
 
-    monkeypatch.setattr(opened, "analyse", counted)
+    monkeypatch.setattr(engine, "analyse", counted)
     again = call(backfill, reports, "-o", out)
     assert again.exit_code == 0, again.output
     assert sorted(asked) == ["a.txt", "r0.txt"]

@@ -20,11 +20,6 @@ TEXTS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def engine():
-    return Engine.open()
-
-
 @pytest.fixture
 def here(engine, monkeypatch):
     """Identities open the engine that is open already."""
