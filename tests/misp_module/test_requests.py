@@ -11,7 +11,6 @@ import zipfile
 import pypdfium2
 import pytest
 
-from engine.analysis import Engine
 from engine.documents import from_text, read_bytes
 from engine.ledger import Ledger
 
