@@ -161,4 +161,4 @@ def _open(settings: Settings, engine: Engine | None = None) -> Connector:
     from connector.analyser import LocalAnalyser
     from connector.connector import Connector
 
-    return Connector.open(settings, analyser=LocalAnalyser(engine))
+    return Connector.open(settings, analyser=None if engine is None else LocalAnalyser(engine))
