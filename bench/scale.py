@@ -207,31 +207,41 @@ def draw(found: dict[str, list[Row]], path: Path) -> None:
     """Draw what was measured, a panel each."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 3), layout="constrained")
-    left, middle, right = figure.subplots(1, 3)
-    rows = found["sentences"]
-    x = [row["sentences"] for row in rows]
-    parts = [name for name in rows[0] if name not in {"words", "sentences", "total"}]
-    left.loglog(x, [row["total"] for row in rows], "o-", color="black", label="all")
-    for name in parts:
-        left.loglog(x, [row[name] for row in rows], ".-", label=name)
-    left.set(xlabel="sentences of a report", ylabel="processor seconds")
-    left.legend(fontsize=7)
-    rows = found["techniques"]
-    middle.plot([row["techniques"] for row in rows], [1000 * row["svc"] for row in rows], "o-")
-    middle.set(xlabel="techniques of the svc", ylabel="processor ms, 2,500 words", ylim=0)
-    rows = found["workers"]
-    right.plot([row["workers"] for row in rows], [row["reports an hour"] for row in rows], "o-")
-    right.set(xlabel=f"workers on {os.cpu_count()} cores", ylabel="reports an hour", ylim=0)
+    panels: dict[str, Callable[[Any, list[Row]], None]] = {
+        "sentences": _draw_sentences, "techniques": _draw_techniques, "workers": _draw_workers,
+    }  # fmt: skip
+    shown = [name for name in panels if name in found]
+    figure = Figure(figsize=(3.2 * len(shown), 3), layout="constrained")
+    for axes, name in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
+        panels[name](axes, found[name])
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+
+
+def _draw_sentences(axes: Any, rows: list[Row]) -> None:
+    x = [row["sentences"] for row in rows]
+    axes.loglog(x, [row["total"] for row in rows], "o-", color="black", label="all")
+    for name in [name for name in rows[0] if name not in {"words", "sentences", "total"}]:
+        axes.loglog(x, [row[name] for row in rows], ".-", label=name)
+    axes.set(xlabel="sentences of a report", ylabel="processor seconds")
+    axes.legend(fontsize=7)
+
+
+def _draw_techniques(axes: Any, rows: list[Row]) -> None:
+    axes.plot([row["techniques"] for row in rows], [1000 * row["svc"] for row in rows], "o-")
+    axes.set(xlabel="techniques of the svc", ylabel="processor ms, 2,500 words", ylim=0)
+
+
+def _draw_workers(axes: Any, rows: list[Row]) -> None:
+    axes.plot([row["workers"] for row in rows], [row["reports an hour"] for row in rows], "o-")
+    axes.set(xlabel=f"workers on {os.cpu_count()} cores", ylabel="reports an hour", ylim=0)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", choices=list(MEASURES))
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--plot", type=Path, help="needs all measures")
+    parser.add_argument("--plot", type=Path, help="a panel for each measure that was made")
     given = parser.parse_args()
     print(f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}")
     engine = Engine.open()
