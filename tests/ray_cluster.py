@@ -17,6 +17,7 @@ import psutil
 
 LONGEST = 300.0
 ENVIRONMENT = {
+    "RAY_worker_register_timeout_seconds": "600",  # of a worker's start, on a loaded machine
     "RAY_worker_niceness": "0",  # Ray would let everybody else go first
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # of the loopback address only
