@@ -130,7 +130,7 @@ def test_a_sweep_of_a_recommender_is_the_same_there(address: str, tmp_path: Path
 
 
 def test_a_sweep_of_the_svc_is_the_same_there(address: str, tmp_path: Path) -> None:
-    settings = SvcSettings(words=500, characters=500, min_count=1, min_examples=4)
+    settings = SvcSettings(words=500, characters=500, min_count=3, min_examples=4)
     tried: Callable[..., object] = partial(
         sweep_svc, small_label_set(20), Knowledge.load(), settings, trials=3
     )

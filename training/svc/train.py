@@ -166,12 +166,16 @@ class _Fits:
 def count_features(data: TrainingExamples, settings: SvcSettings) -> tuple[Tfidf, csr_matrix]:
     """Choose the features of the examples, and count them."""
     texts = [example.text for example in data.examples]
+    tfidf = _fit_tfidf(texts, settings)
+    return tfidf, tfidf.transform(texts)
+
+
+def _fit_tfidf(texts: Sequence[str], settings: SvcSettings) -> Tfidf:
     words = vectorizer(WORD_SETTINGS, min_df=settings.min_count, max_features=settings.words)
     characters = vectorizer(
         CHARACTER_SETTINGS, min_df=settings.min_count, max_features=settings.characters
     )
-    tfidf = Tfidf(words.fit(texts), characters.fit(texts))
-    return tfidf, tfidf.transform(texts)
+    return Tfidf(words.fit(texts), characters.fit(texts))
 
 
 def fit_sentences(
