@@ -40,8 +40,6 @@ class Ahead:
 
     def __call__(self, listed: Listed) -> None:
         """Send a report's text, if it may be read; what is wrong is told when its turn comes."""
-        from engine.scale.analysing import Options
-
         if listed.id in self._done:
             return
         platform, settings = self._connector.platform, self._connector.settings.ttpscribe
@@ -53,5 +51,4 @@ class Ahead:
             log.debug("%s is not sent ahead: %s", listed.id, error)
             return
         if document is not None:
-            options = Options(settings.operating_point, settings.threshold, inferences=0)
-            self._engine.send(document, options)
+            self._engine.send(document, settings.operating_point, settings.threshold)

@@ -6,7 +6,6 @@ import logging
 from typing import TYPE_CHECKING
 
 from engine.errors import TtpscribeError
-from misp_module.answer import INFERENCES
 from misp_module.reader import Reader
 
 if TYPE_CHECKING:
@@ -39,14 +38,10 @@ class Ahead:
 
     def __call__(self, event: str) -> None:
         """Send an event's texts; what is wrong with it is told when its turn comes."""
-        from engine.scale.analysing import Options as Way
-
         try:
             sources, _ = Reader(self._options, self._settings).event(self._instance.event(event))
         except TtpscribeError as error:
             log.debug("event %s is not sent ahead: %s", event, error)
             return
-        inferences = INFERENCES if self._options.inferences else 0
         for source in sources:
-            way = Way(self._options.operating_point, inferences=inferences)
-            self._engine.send(source.document, way)
+            self._engine.send(source.document, self._options.operating_point)

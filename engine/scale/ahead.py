@@ -8,14 +8,14 @@ or has changed since, is analysed here; the answers are the same.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from typing import Any, Self, TypeVar
 
-from engine.analysis import DEFAULT_INFERENCES, DEFAULT_POINT, Engine
+from engine.analysis import DEFAULT_INFERENCES, DEFAULT_POINT, NOTHING, Engine
 from engine.scale import Crew, Workers, workers_at
 from engine.scale.analysing import Analyses, Identity, Options
 from engine.types import Analysis, Document
@@ -48,8 +48,11 @@ class EngineAhead(Engine):
     def __exit__(self, *_: object) -> None:
         self.crew.close()
 
-    def send(self, document: Document, options: Options) -> None:
+    def send(
+        self, document: Document, operating_point: str, threshold: float | None = None
+    ) -> None:
         """Have a document analysed by a worker; `analyse` will be asked for it later."""
+        options = Options(operating_point, threshold, inferences=0)
         key = _key(document, options)
         if key in self._sent or self.crew.error is not None:
             return
@@ -64,20 +67,35 @@ class EngineAhead(Engine):
         *,
         threshold: float | None = None,
         inferences: int = DEFAULT_INFERENCES,
+        added: Mapping[str, float] = NOTHING,
+        removed: Collection[str] = (),
     ) -> Analysis:
-        """Take the analysis that was sent for, or analyse here."""
-        options = Options(operating_point, threshold, inferences)
+        """Take the analysis that was sent for and infer from it, or analyse here."""
+        options = Options(operating_point, threshold, inferences=0)
         sent = self._sent.pop(_key(document, options), None)
         if sent is not None:
             try:
                 analysis: Analysis = sent.result()
-                return replace(analysis, document=document, warnings=document.warnings)
             except Exception as error:
                 if self.crew.error is None:
                     raise  # the document's own fault; all workers gone is not
                 log.warning("Analysing here: %s", error)
+            else:
+                return replace(
+                    analysis,
+                    document=document,
+                    warnings=document.warnings,
+                    inferences=self._beside(
+                        analysis.findings, analysis.suggestions, inferences, added, removed
+                    ),
+                )
         return super().analyse(
-            document, operating_point, threshold=threshold, inferences=inferences
+            document,
+            operating_point,
+            threshold=threshold,
+            inferences=inferences,
+            added=added,
+            removed=removed,
         )
 
     def sending(self, items: Iterable[T], send: Callable[[T], None]) -> Iterator[T]:

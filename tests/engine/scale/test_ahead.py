@@ -12,7 +12,7 @@ from engine.documents import from_text
 from engine.errors import ReleaseError, TtpscribeError
 from engine.scale import ahead as module
 from engine.scale.ahead import EngineAhead, engine_ahead
-from engine.scale.analysing import Identity, Options
+from engine.scale.analysing import Identity
 
 TEXTS = [
     f"On host{n} the actor ran an encoded PowerShell command. It dumped LSASS memory."
@@ -29,7 +29,8 @@ def here(engine, monkeypatch):
 
 def test_the_answers_are_those_of_the_engine(engine, monkeypatch):
     documents = [from_text(text, f"report {n}") for n, text in enumerate(TEXTS)]
-    expected = [engine.analyse(document, inferences=3) for document in documents]
+    known = {"inferences": 3, "added": {"T1490": 1.0}, "removed": {"T1059.001"}}
+    expected = [engine.analyse(document, **known) for document in documents]
     there = Engine(engine.release, engine.recognizers, engine.fusion, engine.knowledge)
     there.analyse = partial(Engine.analyse, there)
     monkeypatch.setattr(Identity, "open", lambda _identity: there)
@@ -37,20 +38,20 @@ def test_the_answers_are_those_of_the_engine(engine, monkeypatch):
     sent = []
 
     def send(document):
-        ahead.send(document, Options(inferences=3))
+        ahead.send(document, "balanced")
         sent.append(document.name)
 
     with EngineAhead(engine, ThreadWorkers(1)) as ahead:
         found = []
         for document in ahead.sending(documents, send):
             assert sent == [d.name for d in documents[: len(found) + 2]]
-            found.append(ahead.analyse(document, inferences=3))
+            found.append(ahead.analyse(document, **known))
     assert found == expected
 
 
 def test_what_was_not_sent_is_analysed_here(here):
     with EngineAhead(here, ThreadWorkers(1)) as ahead:
-        ahead.send(from_text(TEXTS[0]), Options())
+        ahead.send(from_text(TEXTS[0]), "balanced")
         document = from_text(TEXTS[1])
         assert ahead.analyse(document, "precise") == here.analyse(document, "precise")
 
@@ -59,7 +60,7 @@ def test_it_goes_on_here_where_all_workers_are_gone(here, caplog):
     ahead = EngineAhead(here, ThreadWorkers(1))
     document = from_text(TEXTS[0])
     ahead.crew.close()
-    ahead.send(document, Options())
+    ahead.send(document, "balanced")
     assert ahead.analyse(document) == here.analyse(document)
 
 
