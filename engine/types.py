@@ -7,7 +7,7 @@ Offsets are counted in characters of ``Document.text`` and are half-open: ``text
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -195,3 +195,7 @@ class Analysis:
     attack_version: str
     inferences: tuple[Inference, ...] = ()
     warnings: tuple[str, ...] = ()
+
+    def best(self, number: int) -> Analysis:
+        """Return the same with no more than so many findings and suggestions, the best."""
+        return replace(self, findings=self.findings[:number], suggestions=self.suggestions[:number])

@@ -35,10 +35,16 @@ class LocalAnalyser:
     """The engine in this process, with its newest analyses kept: a click follows a hover.
 
     Opened at the first call, and anew when another release becomes the champion.
+
+    Parameters
+    ----------
+    engine : Engine, optional
+        Use this one, whatever the champion is.
     """
 
-    def __init__(self) -> None:
-        self._engine: Engine | None = None
+    def __init__(self, engine: Engine | None = None) -> None:
+        self._engine = engine
+        self._fixed = engine is not None
         self._champion = ""
         self._kept: OrderedDict[tuple[object, ...], Analysis] = OrderedDict()
         self._opening = threading.Lock()
@@ -75,6 +81,8 @@ class LocalAnalyser:
         from engine.releases import ReleaseStore
 
         with self._opening:
+            if self._engine is not None and self._fixed:
+                return self._engine
             store = ReleaseStore()
             champion = store.champion_name()
             if self._engine is None or champion != self._champion:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from image_fixture import image
 
 __all__ = ["image"]
+
+if TYPE_CHECKING:
+    from engine import Engine
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -19,6 +23,14 @@ def _own_surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
         patch.delenv("TTPSCRIBE_RELEASE", raising=False)
         patch.setenv("HF_HUB_OFFLINE", "1")
         yield
+
+
+@pytest.fixture(scope="session")
+def engine(_own_surroundings: None) -> Engine:
+    """The shipped release, opened once for all tests in this process: nothing changes it."""
+    from engine import Engine
+
+    return Engine.open()
 
 
 @pytest.fixture(scope="session")

@@ -13,10 +13,12 @@ import click
 from connector.commands.harvest import harvest
 from connector.commands.settings import load
 from connector.errors import ConnectorError
+from engine.commands.options import worker_options
 
 if TYPE_CHECKING:
     from connector.connector import Connector
     from connector.settings import Settings
+    from engine.analysis import Engine
 
 FAILED = ConnectorError.exit_code
 _COLOURS = {"ok": "green", "warning": "yellow", "failed": "red"}
@@ -27,6 +29,7 @@ Examples:
   ttpscribe connector run
   ttpscribe connector enrich f8dd73c0-736d-4d58-97a2-82029806ed4d
   ttpscribe connector backfill --since 2026-01-01 --label apt --per-minute 20
+  ttpscribe connector backfill --since 2020-01-01 --per-minute 600 --ray 10.0.0.5:6379
   ttpscribe connector harvest
 """
 
@@ -99,19 +102,30 @@ def enrich(config: Path | None, report_id: str) -> int:
     show_default=True,
     help="How many reports a minute at most.",
 )
+@worker_options
 @click.pass_obj
-def backfill(config: Path | None, since: datetime, label: str | None, per_minute: int) -> int:
+def backfill(
+    config: Path | None,
+    since: datetime,
+    label: str | None,
+    per_minute: int,
+    address: str | None,
+    workers: int | None,
+) -> int:
     """Enrich all reports of the scope.
 
-    Called again, it goes on where it was interrupted; after a new release it begins anew.
+    Called again, it goes on where it was interrupted; after a new release it begins anew. With
+    --ray or --workers the texts of the next reports are analysed there meanwhile.
     """
     from connector import orders
+    from connector.ahead import Ahead
+    from engine.scale.ahead import engine_ahead
 
     settings = load(config)
     moment = since.replace(tzinfo=UTC).isoformat().replace("+00:00", "Z")
     done = before = 0
     failures: list[str] = []
-    with _open(settings) as opened:
+    with engine_ahead(address, workers) as engine, _open(settings, engine) as opened:
         series = f"backfill {moment} {label or ''} {opened.analyser.follow_champion()}"
         listed = [
             each
@@ -119,7 +133,7 @@ def backfill(config: Path | None, since: datetime, label: str | None, per_minute
             for each in orders.reports(opened.platform, kind, moment, label)
         ]
         with click.progressbar(listed, label="Enriching", file=sys.stderr) as bar:
-            for report in bar:
+            for report in engine.sending(bar, Ahead(opened, engine, series)) if engine else bar:
                 begun = time.monotonic()
                 outcome = orders.enrich_once(opened, report, series)
                 if outcome is None:
@@ -136,10 +150,11 @@ def backfill(config: Path | None, since: datetime, label: str | None, per_minute
     return FAILED if failures else 0
 
 
-def _open(settings: Settings) -> Connector:
+def _open(settings: Settings, engine: Engine | None = None) -> Connector:
+    from connector.analyser import LocalAnalyser
     from connector.connector import Connector
 
-    return Connector.open(settings)
+    return Connector.open(settings, analyser=None if engine is None else LocalAnalyser(engine))
 
 
 connector.add_command(harvest)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from engine.commands.options import reading_options, release_option
 from engine.commands.progress import progress
 from engine.errors import DocumentError, UsageError
 from engine.outputs import OUTPUTS, Context, Threat
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from engine.commands.inputs import Item
     from engine.commands.sinks import Sink
     from engine.types import Analysis
-
-OPERATING_POINTS = ("precise", "balanced", "sensitive")
 
 EPILOG = """\b
 Examples:
@@ -62,38 +61,13 @@ Exit codes: 0 all read, 2 wrong call, 3 a document could not be read (the others
     show_default=True,
     help='jsonl: every line is {"id", "text"} or {"id", "sentences": [...]}.',
 )
-@click.option(
-    "--operating-point",
-    type=click.Choice(OPERATING_POINTS),
-    default="balanced",
-    show_default=True,
-    help="precise: few and sure; sensitive: miss little.",
-)
-@click.option(
-    "--threshold",
-    type=click.FloatRange(0, 1),
-    metavar="P",
-    help="Probability from which on a technique is a finding, instead of the operating point's.",
-)
-@click.option(
-    "--top", type=click.IntRange(min=1), metavar="N", help="At most N findings and suggestions."
-)
-@click.option(
-    "--inferences",
-    "-k",
-    type=click.IntRange(min=0),
-    default=10,
-    show_default=True,
-    metavar="N",
-    help="At most N inferences.",
-)
-@click.option("--no-inferences", is_flag=True, help="Leave the inferences out.")
+@reading_options
 @click.option(
     "--threat",
     metavar="TYPE:NAME",
     help="Whom the reports speak of; the STIX bundle then says that it uses the techniques.",
 )
-@click.option("--release", metavar="NAME|PATH", help="Use this release, not the champion.")
+@release_option
 @click.pass_context
 def analyse(
     ctx: click.Context,
@@ -119,7 +93,7 @@ def analyse(
     if len(chosen) > 1 and directory is None:
         raise UsageError("Several formats need --output DIR; standard output holds one.")
     named = Threat.parse(threat) if threat else None
-    items, total = _items(files, json_lines)
+    items, total = items_of(files, json_lines)
     sink = _sink(chosen, directory, several=total is None or total > 1)
     engine = open_engine(release)
     shown = directory is None and sys.stdout.isatty()
@@ -127,14 +101,13 @@ def analyse(
     context = Context(engine.knowledge, threat=named, width=columns, colour=shown)
 
     def analysed(item: Item) -> Analysis:
-        document = replace(item.read(), name=_name(item))
         found = engine.analyse(
-            document,
+            item.read(),
             operating_point=operating_point,
             threshold=threshold,
             inferences=0 if no_inferences else inferences,
         )
-        return _top(found, top)
+        return found if top is None else found.best(top)
 
     done = failed = 0
     failures: list[str] = []
@@ -170,7 +143,8 @@ def open_engine(release: str | None) -> Engine:
     return Engine.open(release)
 
 
-def _items(files: tuple[str, ...], json_lines: bool) -> tuple[Iterable[Item], int | None]:
+def items_of(files: tuple[str, ...], json_lines: bool) -> tuple[Iterable[Item], int | None]:
+    """Return the documents that a call names, and how many, where that is known."""
     from engine.commands import inputs
 
     stdin = sys.stdin.buffer
@@ -189,18 +163,6 @@ def _sink(formats: tuple[str, ...], directory: Path | None, *, several: bool) ->
     if directory is not None:
         return Directory([OUTPUTS[name] for name in formats], directory)
     return Stream(OUTPUTS[formats[0]], sys.stdout.buffer, several=several)
-
-
-def _name(item: Item) -> str:
-    return item.identifier if isinstance(item.identifier, str) else str(item.place)
-
-
-def _top(analysis: Analysis, top: int | None) -> Analysis:
-    if top is None:
-        return analysis
-    return replace(
-        analysis, findings=analysis.findings[:top], suggestions=analysis.suggestions[:top]
-    )
 
 
 def _told(item: Item, error: DocumentError) -> str:

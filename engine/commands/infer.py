@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine.commands.options import release_option
 from engine.errors import DocumentError, KnowledgeError, TtpscribeError, UsageError
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ Exit codes: 0 done, 2 wrong call or a line that could not be read (the others we
     show_default=True,
     help="jsonl: read reports from standard input, one a line.",
 )
-@click.option("--release", metavar="NAME|PATH", help="Use this release, not the champion.")
+@release_option
 def infer(
     techniques: tuple[str, ...],
     files: tuple[Path, ...],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -12,7 +13,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
-from engine.documents import from_sentences, from_text, read_bytes, read_path
+from engine.documents import content_of, from_sentences, from_text, read_bytes
 from engine.errors import DocumentError
 from engine.outputs.base import UNKNOWN_DATE
 from engine.outputs.text import encodable
@@ -25,6 +26,22 @@ _UNSAFE = re.compile(r"[^\w.\-]+")
 
 
 @dataclass(frozen=True, slots=True)
+class Content:
+    """A document's content: can be read on another machine too.
+
+    Attributes
+    ----------
+    read : callable
+        Parses it; raises DocumentError.
+    digest : str
+        SHA-256 of what it is read from.
+    """
+
+    read: Callable[[], Document]
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Item:
     """One document still to be read.
 
@@ -34,8 +51,8 @@ class Item:
         What error messages call it.
     identifier : any JSON value
         The ``id`` that the answer carries.
-    read : callable
-        Reads it; raises DocumentError.
+    fetch : callable
+        Gets its content; raises DocumentError.
     place : PurePosixPath
         Where its outputs go below ``--output``; no suffix of theirs yet.
     published : datetime
@@ -44,9 +61,18 @@ class Item:
 
     label: str
     identifier: Any
-    read: Callable[[], Document]
+    fetch: Callable[[], Content]
     place: PurePosixPath
     published: datetime = UNKNOWN_DATE
+
+    @property
+    def name(self) -> str:
+        """What to call it to a person."""
+        return self.identifier if isinstance(self.identifier, str) else str(self.place)
+
+    def read(self) -> Document:
+        """Read it, here and now; raises DocumentError."""
+        return replace(self.fetch().read(), name=self.name)
 
 
 def from_paths(paths: Iterable[str], stdin: BinaryIO) -> list[Item]:
@@ -59,8 +85,8 @@ def from_paths(paths: Iterable[str], stdin: BinaryIO) -> list[Item]:
     for name in paths:
         path = Path(name)
         if name == STDIN:
-            read = partial(_read_stream, stdin)
-            items.append(Item("standard input", "stdin", read, PurePosixPath("stdin")))
+            fetch = partial(_fetch_stream, stdin)
+            items.append(Item("standard input", "stdin", fetch, PurePosixPath("stdin")))
         elif path.is_dir():
             found = sorted(_walk(path))
             items += [_file(file, file.relative_to(path).as_posix()) for file in found]
@@ -121,7 +147,8 @@ def _from_line(line: bytes, label: str) -> Item:
             f'{label} needs either "text", a string, or "sentences", a list of strings.'
         )
     place = _UNSAFE.sub("_", name).strip("._")[:100] or "document"
-    return Item(f"{label} (id {name[:80]})", identifier, read, PurePosixPath(place))
+    content = Content(read, hashlib.sha256(line).hexdigest())
+    return Item(f"{label} (id {name[:80]})", identifier, lambda: content, PurePosixPath(place))
 
 
 def _all_strings(values: list[Any]) -> bool:
@@ -145,11 +172,11 @@ def _file(path: Path, name: str) -> Item:
         published = datetime.fromtimestamp(int(path.stat().st_mtime), UTC)
     except (OSError, ValueError, OverflowError):
         published = UNKNOWN_DATE  # reading it will say what is wrong
-    return Item(str(path), name, partial(read_path, path), PurePosixPath(name), published)
+    return Item(str(path), name, partial(_fetch_file, path), PurePosixPath(name), published)
 
 
 def _unreadable(label: str, reason: str) -> Item:
-    def fail() -> Document:
+    def fail() -> Content:
         raise DocumentError(reason)
 
     return Item(label, label, fail, PurePosixPath("unreadable"))
@@ -166,5 +193,13 @@ def _told_apart(items: list[Item]) -> list[Item]:
     ]
 
 
-def _read_stream(stream: BinaryIO) -> Document:
-    return read_bytes(stream.read(), "stdin")
+def _fetch_file(path: Path) -> Content:
+    return _content(content_of(path), path.name)
+
+
+def _fetch_stream(stream: BinaryIO) -> Content:
+    return _content(stream.read(), "stdin")
+
+
+def _content(data: bytes, name: str) -> Content:
+    return Content(partial(read_bytes, data, name), hashlib.sha256(data).hexdigest())

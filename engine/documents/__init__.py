@@ -8,12 +8,19 @@ r"""Bytes -> text with pages and offsets -> sentences.
 from __future__ import annotations
 
 from engine.documents.limits import Limits
-from engine.documents.reading import from_sentences, from_text, read_bytes, read_path
+from engine.documents.reading import (
+    content_of,
+    from_sentences,
+    from_text,
+    read_bytes,
+    read_path,
+)
 from engine.documents.sentences import split_sentences
 from engine.documents.sniff import media_type_of
 
 __all__ = [
     "Limits",
+    "content_of",
     "from_sentences",
     "from_text",
     "media_type_of",

@@ -36,6 +36,17 @@ def read_path(path: Path | str, *, limits: Limits = _DEFAULT) -> Document:
     DocumentError
         If it is missing, not a file, too large, or cannot be read.
     """
+    return read_bytes(content_of(path, limits=limits), Path(path).name, limits=limits)
+
+
+def content_of(path: Path | str, *, limits: Limits = _DEFAULT) -> bytes:
+    """Return a file's content, not parsed yet.
+
+    Raises
+    ------
+    DocumentError
+        If it is missing, not a file, too large, or may not be read.
+    """
     path = Path(path)
     try:
         if path.is_dir():
@@ -46,12 +57,11 @@ def read_path(path: Path | str, *, limits: Limits = _DEFAULT) -> Document:
             raise DocumentError(f"{path} is not a regular file: copy its content to one.")
         _check_size(path.stat().st_size, str(path), limits)
         with path.open("rb") as file:
-            data = file.read(limits.max_bytes + 1)
+            return file.read(limits.max_bytes + 1)
     except PermissionError as error:
         raise DocumentError(f"{path} may not be read: ask for the right to read it.") from error
     except (OSError, ValueError) as error:
         raise DocumentError(f"{path} cannot be read: {error}.") from error
-    return read_bytes(data, path.name, limits=limits)
 
 
 def read_bytes(

@@ -7,9 +7,12 @@ from typing import Any
 
 import click
 
+from engine.analysis import Engine
+from engine.commands.options import worker_options
 from engine.errors import TtpscribeError
 from misp_module import settings
-from misp_module.analyser import ChosenAnalyser
+from misp_module.ahead import Ahead
+from misp_module.analyser import ChosenAnalyser, LocalAnalyser
 from misp_module.answer import Answerer
 from misp_module.settings import Options
 
@@ -47,13 +50,27 @@ def enrich(event_ids: tuple[str, ...], **chosen: Any) -> int:
 @click.command()
 @click.option("--since", default="30d", show_default=True, help="Changed within: 12h, 7d, a date.")
 @click.option("--limit", type=click.IntRange(min=1), help="Stop after so many events.")
+@worker_options
 @_options
-def backfill(since: str, limit: int | None, **chosen: Any) -> int:
-    """Enrich all events that changed within a time."""
-    answerer = _answerer()
-    events = [str(row["uuid"]) for row in answerer.instance().index(since)]
-    click.echo(f"{len(events)} events changed since {since}.")
-    return _enrich(events[:limit], chosen, answerer)
+def backfill(
+    since: str, limit: int | None, address: str | None, workers: int | None, **chosen: Any
+) -> int:
+    """Enrich all events that changed within a time.
+
+    With --ray or --workers the texts of the next events are analysed there meanwhile.
+    """
+    from engine.scale.ahead import engine_ahead
+
+    with engine_ahead(address, workers) as engine:
+        answerer = _answerer(engine)
+        changed = [str(row["uuid"]) for row in answerer.instance().index(since)]
+        click.echo(f"{len(changed)} events changed since {since}.")
+        events: Iterable[str] = changed[:limit]
+        if engine is not None:
+            options = Options.parse(chosen, settings.load().operating_point)
+            ahead = Ahead(answerer.instance(), engine, options, settings.load())
+            events = engine.sending(events, ahead)
+        return _enrich(events, chosen, answerer)
 
 
 def _enrich(events: Iterable[str], chosen: dict[str, Any], answerer: Answerer | None = None) -> int:
@@ -72,5 +89,6 @@ def _enrich(events: Iterable[str], chosen: dict[str, Any], answerer: Answerer | 
     return failed
 
 
-def _answerer() -> Answerer:
-    return Answerer(ChosenAnalyser(settings.load), settings.load)
+def _answerer(engine: Engine | None = None) -> Answerer:
+    analyser = ChosenAnalyser(settings.load) if engine is None else LocalAnalyser(engine)
+    return Answerer(analyser, settings.load)

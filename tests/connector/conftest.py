@@ -95,9 +95,9 @@ def imported(platform: OpenCTIDouble, worker: Worker, day: Replay) -> Replay:
 
 
 @pytest.fixture(scope="session")
-def analyser() -> LocalAnalyser:
+def analyser(engine: Engine) -> LocalAnalyser:
     """The shipped release, opened once for all tests in this process."""
-    return LocalAnalyser(Engine.open())
+    return LocalAnalyser(engine)
 
 
 @pytest.fixture

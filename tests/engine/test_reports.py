@@ -6,7 +6,6 @@ import json
 
 import pytest
 
-from engine import Engine
 from engine.documents import read_path
 from engine.knowledge import Knowledge
 
@@ -36,11 +35,6 @@ def folder(project):
 def labels(folder):
     rows = map(json.loads, (folder / "labels.jsonl").read_text(encoding="utf-8").splitlines())
     return {row["file"]: frozenset(row["labels"]) for row in rows}
-
-
-@pytest.fixture(scope="module")
-def engine():
-    return Engine.open()
 
 
 @pytest.fixture(scope="module")

@@ -37,11 +37,6 @@ from .conftest import (
 
 
 @pytest.fixture(scope="module")
-def engine():
-    return Engine.open()
-
-
-@pytest.fixture(scope="module")
 def pdf(project):
     return (project / "examples" / "copper-lantern.pdf").read_bytes()
 

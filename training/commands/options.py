@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from training.progress import RichSteps, Steps
 
 if TYPE_CHECKING:
     from engine.knowledge import Knowledge
+    from engine.scale import Workers
     from training.labels import LabelSet
 
 data_option = click.option(
@@ -31,6 +33,38 @@ without_option = click.option(
     metavar="SOURCE",
     help="Leave out a source of the data, for example sigma; may be repeated.",
 )
+
+
+def sweep_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add where the trials of a sweep run."""
+    for option in (
+        click.option(
+            "--ray",
+            "address",
+            metavar="HOST:PORT",
+            help="Sweep on this Ray cluster. Needs the extra 'ray'.",
+        ),
+        click.option(
+            "--jobs",
+            type=click.IntRange(min=1),
+            default=1,
+            show_default=True,
+            help="Processes of a sweep; the trials are the same with any number.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def sweep_workers(jobs: int, address: str | None) -> Callable[[], Workers] | None:
+    """Return what takes the workers of a sweep; None to do it all in this process."""
+    from engine.scale import workers_at
+
+    if address is not None:
+        from engine.scale.cluster import check_address
+
+        return partial(workers_at, check_address(address))
+    return partial(workers_at, None, jobs) if jobs > 1 else None
 
 
 def read_labels(

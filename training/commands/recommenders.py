@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from engine.errors import TrainingDataError, UsageError
+from training.commands.options import sweep_options, sweep_workers
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from engine.scale import Workers
     from training.recommenders import Built, Fold, Result
-    from training.recommenders.sweep import TrialResult
+    from training.sweeps import TrialResult
 
 INDEX: Final = "recommenders.json"
 DEFAULT: Final = "hybrid"
@@ -29,6 +31,7 @@ Examples:
   ttpscribe train recommenders --data tie.json --data groups.stix.json --model ease --output out/
   ttpscribe train recommenders --data matrices/ --sweep --trials 60 --jobs 2 --output out/
   ttpscribe train recommenders --data matrices/ --sweep --return-best --output out/
+  ttpscribe train recommenders --data matrices/ --sweep --ray 10.0.0.5:6379 --output out/
 
 \b
 Data are TIE's JSON, JSON lines of {"id", "techniques"}, or STIX bundles with reports or groups.
@@ -49,9 +52,7 @@ A sweep that was broken off goes on when called again with the same --output.
 @click.option("--model", "models", multiple=True, metavar="NAME", help="Only these; repeatable.")
 @click.option("--sweep", "sweeping", is_flag=True, help="Search the settings of each model.")
 @click.option("--trials", type=click.IntRange(min=1), default=40, show_default=True)
-@click.option(
-    "--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Processes of a sweep."
-)
+@sweep_options
 @click.option("--return-best", is_flag=True, help="Export only the best model, and print it.")
 @click.option("--output", type=click.Path(file_okay=False, path_type=Path), required=True)
 @click.option(
@@ -71,6 +72,7 @@ def recommenders(
     sweeping: bool,
     trials: int,
     jobs: int,
+    address: str | None,
     return_best: bool,
     output: Path,
     embeddings: Path | None,
@@ -95,7 +97,7 @@ def recommenders(
     built = build_matrix(paths, Knowledge.load())
     _describe(built, console)
     split = tuple(new_report_folds(built, folds=folds, hidden=hidden, seed=seed))
-    plan = _Plan(split, output, sweeping, trials, jobs, seed)
+    plan = _Plan(split, output, sweeping, trials, sweep_workers(jobs, address), seed)
     outcome = _measure(names, plan, console)
     interactions = _interactions(outcome.results, built, seed) if tie_split else []
     output.mkdir(parents=True, exist_ok=True)
@@ -128,7 +130,7 @@ class _Plan:
     output: Path
     sweeping: bool
     trials: int
-    jobs: int
+    workers: Callable[[], Workers] | None
     seed: int
 
 
@@ -194,13 +196,13 @@ def _measure(names: Sequence[str], plan: _Plan, console: Console) -> _Outcome:
                     validation,
                     plan.output,
                     trials=plan.trials,
-                    jobs=plan.jobs,
+                    workers=plan.workers,
                     seed=plan.seed,
                     on_trial=lambda done, bar=bar: progress.update(bar, completed=done),  # type: ignore[misc]
                 )
                 outcome.trials[name] = tried
                 settings = tried[0].settings
-                outcome.selection[name] = tried[0].ndcg
+                outcome.selection[name] = tried[0].value
             bar = progress.add_task(f"measure {name}", total=len(test))
             result = evaluate(name, progress.track(test, task_id=bar), settings)
             outcome.results.append(result)

@@ -7,8 +7,27 @@ not seen it. `export` writes ONNX, `zero_shot` the prototypes, `artefact` the fo
 release; `importing` makes the same folder of somebody's own fine-tuned checkpoint.
 """
 
-from training.encoder.importing import import_checkpoint
-from training.encoder.settings import EncoderTrainingSettings
-from training.encoder.train import EncoderTraining, train_encoder
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from training.encoder.importing import import_checkpoint
+    from training.encoder.settings import EncoderTrainingSettings
+    from training.encoder.train import EncoderTraining, train_encoder
 
 __all__ = ["EncoderTraining", "EncoderTrainingSettings", "import_checkpoint", "train_encoder"]
+_HOMES = {
+    "EncoderTraining": "train",
+    "EncoderTrainingSettings": "settings",
+    "import_checkpoint": "importing",
+    "train_encoder": "train",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded on first use: the settings alone, which the command's help shows, need no torch.
+    if name in _HOMES:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

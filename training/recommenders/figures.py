@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from training.recommenders.evaluate import K_CURVE, K, Result
 from training.recommenders.metrics import interval
-from training.recommenders.sweep import TrialResult
+from training.sweeps import TrialResult
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -55,7 +55,7 @@ def dimension_sweep(trials: Mapping[str, Sequence[TrialResult]]) -> str | None:
         for trial in results:
             if "factors" in trial.settings:
                 factors = int(trial.settings["factors"])
-                best[factors] = max(trial.ndcg, best.get(factors, 0.0))
+                best[factors] = max(trial.value, best.get(factors, 0.0))
         if best:
             lines[recommender] = sorted(best.items())
     if not lines:

@@ -13,7 +13,7 @@ from typing import Any
 from training.recommenders import figures
 from training.recommenders.build import Built
 from training.recommenders.evaluate import Result
-from training.recommenders.sweep import TrialResult
+from training.sweeps import TrialResult
 
 
 def write_reports(
@@ -80,11 +80,11 @@ def _curve(result: Result) -> dict[str, dict[str, float]]:
 
 def _trial(trial: TrialResult) -> dict[str, Any]:
     return {
-        "recommender": trial.recommender,
+        "recommender": trial.name,
         "trial": trial.number,
-        "ndcg@20": trial.ndcg,
-        "recall@20": trial.recall,
-        "fit_seconds": trial.fit_seconds,
+        "ndcg@20": trial.value,
+        "recall@20": trial.figures["recall"],
+        "fit_seconds": trial.figures["fit_seconds"],
         "settings": json.dumps(trial.settings),
     }
 

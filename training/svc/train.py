@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -129,9 +129,7 @@ class _Fits:
             self.data = prepare(labels, self.folds, knowledge, settings)
         self.wholes = whole_documents(labels, self.folds, knowledge)
         with steps.step("Count features", 1):
-            texts = [example.text for example in self.data.examples]
-            self.tfidf = _fit_tfidf(texts, settings)
-            self.features = self.tfidf.transform(texts)
+            self.tfidf, self.features = count_features(self.data, settings)
         self._calibrate: Callable[[SvcRecognizer], SvcRecognizer] = lambda model: model
 
     def cross_validate(self, held_out: Sequence[int]) -> CrossValidated:
@@ -159,15 +157,17 @@ class _Fits:
         return self._calibrate(self._fit(None))
 
     def _fit(self, held_out: int | None) -> SvcRecognizer:
-        return _fit(
-            self.data,
-            self.features,
-            self.wholes,
-            self.tfidf,
-            self.settings,
-            held_out,
-            self.steps,
-        )
+        data, settings, steps = self.data, self.settings, self.steps
+        sentences = fit_sentences(data, self.features, settings, held_out, steps)
+        documents = _fit_documents(self.wholes, self.tfidf, settings, held_out, steps)
+        return SvcRecognizer(self.tfidf, sentences, documents)
+
+
+def count_features(data: TrainingExamples, settings: SvcSettings) -> tuple[Tfidf, csr_matrix]:
+    """Choose the features of the examples, and count them."""
+    texts = [example.text for example in data.examples]
+    tfidf = _fit_tfidf(texts, settings)
+    return tfidf, tfidf.transform(texts)
 
 
 def _fit_tfidf(texts: Sequence[str], settings: SvcSettings) -> Tfidf:
@@ -178,16 +178,14 @@ def _fit_tfidf(texts: Sequence[str], settings: SvcSettings) -> Tfidf:
     return Tfidf(words.fit(texts), characters.fit(texts))
 
 
-def _fit(
+def fit_sentences(
     data: TrainingExamples,
     features: csr_matrix,
-    wholes: Sequence[LabelledDocument],
-    tfidf: Tfidf,
     settings: SvcSettings,
     held_out: int | None,
-    steps: Steps,
-) -> SvcRecognizer:
-    """Fit on all but one fold."""
+    steps: Steps = NO_STEPS,
+) -> LinearModel:
+    """Fit the model of sentences on all but one fold (or on all); not calibrated."""
     rows = data.training_rows(held_out)
     positive = data.targets.positive[rows].astype(bool)
     by_label = positive.tocsc()
@@ -203,9 +201,8 @@ def _fit(
     space = data.targets.techniques
     # Out of fold, a technique that no cross-validated document shows has nothing to tell.
     skip = None if held_out is None else ~data.shown_in_documents()
-    title = "Fit sentences" if held_out is None else f"Fit sentences, fold {held_out}"
-    with steps.step(title, len(space)) as advance:
-        sentences = fit_linear(
+    with steps.step(_title("Fit sentences", held_out), len(space)) as advance:
+        return fit_linear(
             features[rows],
             positive,
             weights_of,
@@ -215,13 +212,22 @@ def _fit(
             advance,
             skip,
         )
-    parts = [whole for whole in wholes if whole.fold is None or whole.fold != held_out]
+
+
+def _fit_documents(
+    wholes: Sequence[LabelledDocument],
+    tfidf: Tfidf,
+    settings: SvcSettings,
+    held_out: int | None,
+    steps: Steps,
+) -> LinearModel:
+    kept = [row for row, whole in enumerate(wholes) if whole.fold is None or whole.fold != held_out]
+    parts = [wholes[row] for row in kept]
     if len(parts) < settings.min_documents:
-        return SvcRecognizer(tfidf, sentences, _no_documents(tfidf))
+        return _no_documents(tfidf)
     names, truth = _document_targets(wholes, settings)
-    kept = np.flatnonzero([whole.fold is None or whole.fold != held_out for whole in wholes])
-    with steps.step(title.replace("sentences", "documents"), len(names)) as advance:
-        documents = fit_linear(
+    with steps.step(_title("Fit documents", held_out), len(names)) as advance:
+        return fit_linear(
             tfidf.transform_words([part.body for part in parts]),
             csr_matrix(truth[kept]),
             lambda _: np.array([part.weight for part in parts], dtype=np.float32),
@@ -230,7 +236,10 @@ def _fit(
             settings,
             advance,
         )
-    return SvcRecognizer(tfidf, sentences, documents)
+
+
+def _title(step: str, held_out: int | None) -> str:
+    return step if held_out is None else f"{step}, fold {held_out}"
 
 
 def _no_documents(tfidf: Tfidf) -> LinearModel:
@@ -270,25 +279,40 @@ def _calibration(
     settings: SvcSettings,
 ) -> tuple[float, float, NDArray[np.float32]]:
     """Platt scaling of the sentence model on the sentences of held-out documents."""
-    n_labels = len(data.targets.techniques)
+    sentences = {fold: model.sentences for fold, model in models.items()}
+    if (held := held_out_sentences(data, features, sentences)) is None:
+        return 3.0, 0.0, np.zeros(len(data.targets.techniques), dtype=np.float32)
+    margins, positive, shown = held
+    slope, offset = platt(margins, positive, shown)
+    own = shrunk_offsets(slope * margins + offset, positive, shown, settings.shrinkage)
+    return slope, offset, own
+
+
+def held_out_sentences(
+    data: TrainingExamples, features: csr_matrix, models: Mapping[int, LinearModel]
+) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_]] | None:
+    """Score the sentences of each fold by the model that was fitted without it.
+
+    Returns
+    -------
+    margins, positive, known : ndarray, shape (n_sentences, n_techniques)
+        Known is what was looked for, of techniques that some cross-validated document shows: a
+        technique that none shows says nothing about how well they are ranked or scaled.
+        None where no sentence was held out.
+    """
     rows = [row for row, example in enumerate(data.examples) if example.kind == "sentence"]
     by_fold = {
         fold: np.array([row for row in rows if data.fold[row] == fold], dtype=int)
         for fold in models
     }
     if not any(chosen.size for chosen in by_fold.values()):
-        return 3.0, 0.0, np.zeros(n_labels, dtype=np.float32)
+        return None
     order = np.concatenate(list(by_fold.values()))
     margins = np.vstack(
-        [models[fold].sentences.margins(features[chosen]) for fold, chosen in by_fold.items()]
+        [models[fold].margins(features[chosen]) for fold, chosen in by_fold.items()]
     )
     positive = data.targets.positive[order].toarray().astype(bool)
-    known = data.targets.known[order]
-    # A label that no cross-validated document shows says nothing about how to scale margins.
-    shown = known & data.shown_in_documents()
-    slope, offset = platt(margins, positive, shown)
-    own = shrunk_offsets(slope * margins + offset, positive, shown, settings.shrinkage)
-    return slope, offset, own
+    return margins, positive, data.targets.known[order] & data.shown_in_documents()
 
 
 def _document_calibration(

@@ -8,23 +8,17 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from engine import Engine
 from engine.commands import analyse as module
 from engine.commands.analyse import analyse
 from engine.commands.main import build
 from engine.errors import TtpscribeError
 
 
-@pytest.fixture(scope="module")
-def opened():
-    return Engine.open()
-
-
 @pytest.fixture
-def engine(opened, monkeypatch):
-    """The shipped release, opened once for all calls."""
-    monkeypatch.setattr(module, "open_engine", lambda _release: opened)
-    return opened
+def engine(engine, monkeypatch):
+    """The shipped release, not opened anew by each call."""
+    monkeypatch.setattr(module, "open_engine", lambda _release: engine)
+    return engine
 
 
 @pytest.fixture

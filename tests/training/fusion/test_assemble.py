@@ -60,9 +60,14 @@ def made(small_labels: LabelSet, tmp_path_factory: pytest.TempPathFactory) -> Pa
     data = _write(small_labels, root / "data")
     runner = CliRunner()
     trained = runner.invoke(
-        svc, ["--data", str(data), "--output", str(root / "svc"), "--min-examples", "4"]
+        svc,
+        [
+            *("--data", str(data), "--output", str(root / "svc"), "--min-examples", "4"),
+            *("--sweep", "1"),  # of the defaults alone: it changes nothing
+        ],
     )
     assert trained.exit_code == 0, trained.output
+    assert "Best of 1: min_count 3" in trained.output
     assert "Cross-validated on 30 documents" in trained.output
     joined = runner.invoke(
         release,
@@ -85,6 +90,13 @@ def test_the_release_finds_what_it_was_taught(made: Path) -> None:
     assert {finding.technique for finding in analysis.findings} == {"T1566.001", "T1059.001"}
     assert analysis.release == "small"
     assert all(finding.evidence for finding in analysis.findings)
+
+
+def test_the_report_of_the_svc_tells_of_its_sweep(made: Path) -> None:
+    swept = json.loads((made / "svc" / "svc-report.json").read_text())["sweep"]
+    assert swept["held_out_average_precision"]["best"] > 0.5
+    assert [trial["number"] for trial in swept["trials"]] == [0]
+    assert swept["settings"] == swept["trials"][0]["settings"]
 
 
 def test_the_manifest_says_what_was_measured(made: Path) -> None:

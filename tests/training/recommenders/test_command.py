@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import json
 import re
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,10 +16,12 @@ from safetensors.numpy import load_file
 from engine.errors import TrainingDataError, UsageError
 from engine.knowledge import Knowledge
 from engine.recommenders.serving import load_directory
+from engine.scale import LocalWorkers
 from training.commands.recommenders import recommenders
 from training.recommenders import build_matrix, evaluate, new_report_folds
 from training.recommenders.interactions import evaluate_interactions
 from training.recommenders.sweep import sweep
+from training.sweeps import TrialResult
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +42,10 @@ def data(tmp_path_factory):
 @pytest.fixture(scope="module")
 def folds(data):
     return tuple(new_report_folds(build_matrix([data], Knowledge.load()), folds=3))
+
+
+def untimed(trial: TrialResult) -> TrialResult:
+    return replace(trial, figures=trial.figures | {"fit_seconds": 0.0})
 
 
 def run(*arguments: object):
@@ -143,7 +151,7 @@ def test_a_sweep_goes_on_where_it_was_broken_off(folds, tmp_path) -> None:
     kept = {trial.number: trial.settings for trial in second}
     assert all(kept[trial.number] == trial.settings for trial in first)
     assert seen == [2, 3, 4]
-    assert [t.ndcg for t in second] == sorted((t.ndcg for t in second), reverse=True)
+    assert [t.value for t in second] == sorted((t.value for t in second), reverse=True)
 
 
 def test_a_sweep_begins_with_the_defaults(folds, tmp_path) -> None:
@@ -159,18 +167,39 @@ def test_every_space_holds_settings_of_its_model() -> None:
 
     from engine.recommenders import registry
     from training.recommenders.spaces import SPACES
-    from training.recommenders.sweep import _defaults
+    from training.recommenders.sweep import default_settings
 
     assert set(SPACES) == set(registry.names())
     for name, space in SPACES.items():
-        defaults = _defaults(name, space)
+        defaults = default_settings(name)
         assert registry.create(name, space(FixedTrial(defaults))).settings == (
             registry.create(name).settings
         )
 
 
-def test_a_sweep_in_two_processes(folds, tmp_path) -> None:
-    assert len(sweep("item_knn", folds, tmp_path, trials=4, jobs=2)) >= 4
+def test_a_sweep_tries_the_same_with_any_number_of_processes(folds, tmp_path) -> None:
+    two = partial(LocalWorkers, 2)
+    there = sweep("item_knn", folds, tmp_path / "there", trials=10, workers=two, seed=3)
+    here = sweep("item_knn", folds, tmp_path / "here", trials=10, seed=3)
+    assert [untimed(trial) for trial in there] == [untimed(trial) for trial in here]
+    assert len({json.dumps(trial.settings) for trial in here}) == 10
+    other = sweep("item_knn", folds, tmp_path / "other", trials=2, seed=4)
+    assert {t.number: t.settings for t in other}[1] != {t.number: t.settings for t in here}[1]
+
+
+def test_a_sweep_that_is_killed_proposes_what_it_would_have(folds, tmp_path) -> None:
+    whole = sweep("ease", folds, tmp_path / "whole", trials=11)
+
+    for last in (3, 9):  # within a batch, and within the next
+
+        def stop(done: int, last: int = last) -> None:
+            if done == last:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            sweep("ease", folds, tmp_path / "parts", trials=11, on_trial=stop)
+    parts = sweep("ease", folds, tmp_path / "parts", trials=11)
+    assert [untimed(trial) for trial in parts] == [untimed(trial) for trial in whole]
 
 
 def test_figures_do_not_depend_on_the_order_of_evaluation(folds) -> None:
