@@ -18,7 +18,8 @@ class FusionSettings(BaseModel):
     techniques_a_document : float
         How many techniques a report shows on average, where it is labelled completely.
     sentence_shrinkage, document_shrinkage : float
-        Pseudo-observations that pull a technique's own offset towards the common one.
+        Pseudo-observations that pull a technique's own offset towards the common one. Documents
+        are too few for offsets of their own: there the prior tells techniques apart.
     precise : float
         Precision that the operating point ``precise`` is to have; chosen on documents not seen,
         with a margin so that it holds on others.
@@ -34,10 +35,10 @@ class FusionSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     regularisation: float = Field(default=1.0, gt=0)
-    prior_weight: float = Field(default=10.0, ge=0)
+    prior_weight: float = Field(default=1.0, gt=0)
     techniques_a_document: float = Field(default=14.0, gt=0)
     sentence_shrinkage: float = Field(default=20.0, gt=0)
-    document_shrinkage: float = Field(default=10.0, gt=0)
+    document_shrinkage: float = Field(default=1000.0, gt=0)
     precise: float = Field(default=0.88, gt=0, lt=1)
     sensitive: float = Field(default=0.88, gt=0, lt=1)
     precise_sentences: float = Field(default=0.7, gt=0, lt=1)
