@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from socket import socket
 
@@ -102,12 +102,12 @@ def _no_dashboard_to_wait_for(head: int) -> None:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     family = _children(process.pid)
-    process.terminate()
-    process.wait(30)
-    _, alive = psutil.wait_procs(family, timeout=10)
-    for each in alive:
-        each.kill()
-    psutil.wait_procs(alive, timeout=10)
+    process.kill()  # asked to end, it would first drain the node, for half a minute
+    process.wait()
+    for each in family:
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
+    psutil.wait_procs(family, timeout=30)
 
 
 def _children(pid: int) -> list[psutil.Process]:

@@ -188,10 +188,10 @@ class Crew:
                     try:
                         worker = self._workers.start(self._setup, self._wanted)
                     except WorkerLost as error:
-                        failed += 1
-                        log.warning("A worker did not start: %s", error)
                         if self._ended():
                             return
+                        failed += 1
+                        log.warning("A worker did not start: %s", error)
                         continue
                     failed = 0
                     with self._changed:
