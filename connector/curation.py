@@ -14,7 +14,7 @@ from connector.memory import PLATFORM
 from engine.ledger import Curation, text_digest
 
 if TYPE_CHECKING:
-    from connector.settings import HarvestSettings
+    from connector.harvest_settings import HarvestSettings
 
 # A reviewer may not be done with the first click.
 SETTLED = timedelta(hours=1)

@@ -12,10 +12,10 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
+from connector.harvest_settings import HarvestSettings
+from connector.section import PLACEHOLDER
 from connector.settings import (
-    PLACEHOLDER,
     ConnectorSettings,
-    HarvestSettings,
     OpenCTISettings,
     TtpscribeSettings,
 )

@@ -8,7 +8,6 @@ The variables of OpenCTI and of connectors have their usual names; ours begin wi
 from __future__ import annotations
 
 import os
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, cast, get_args
 
@@ -23,40 +22,27 @@ from pydantic import (
     field_validator,
 )
 from pydantic_settings import (
-    BaseSettings,
     NoDecode,
-    PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
 
 from connector.errors import SettingsError
+from connector.harvest_settings import HarvestSettings
 from connector.kinds import KINDS
+from connector.section import PLACEHOLDER, Names, Section, chosen, split
 from engine.secret_files import with_secret
 
 CONFIG = "TTPSCRIBE_CONFIG"
 DEFAULT_ID = "5c0c4a1e-7a44-4c52-9f0b-2b6a2f0f7a7e"
-PLACEHOLDER = "ChangeMe"
 
 Tlp = Literal["TLP:CLEAR", "TLP:GREEN", "TLP:AMBER", "TLP:AMBER+STRICT", "TLP:RED"]
 Part = Literal["description", "content", "files"]
 FileType = Literal["pdf", "docx", "html", "markdown", "text"]
 
 
-def _split(value: object) -> object:
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    return value
-
-
 def _upper(value: object) -> object:
     value = value.strip().upper() if isinstance(value, str) else value
     return "TLP:CLEAR" if value == "TLP:WHITE" else value
-
-
-def _chosen(value: str) -> str:
-    if value.strip() in ("", PLACEHOLDER):
-        raise ValueError(f"it is still '{value}': set your own")
-    return value.strip()
 
 
 def _known_kinds(value: tuple[str, ...]) -> tuple[str, ...]:
@@ -67,42 +53,20 @@ def _known_kinds(value: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(names[each.casefold()] for each in value)
 
 
-# A list as commas in the environment, or as a YAML list.
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
-
-
-class _Section(BaseSettings):
-    """A section of config.yml; every value may come from an environment variable as well."""
-
-    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True)
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 - the names are pydantic's
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Put the environment over what config.yml says."""
-        return env_settings, init_settings
-
-
-class OpenCTISettings(_Section):
+class OpenCTISettings(Section):
     """The platform."""
 
     model_config = SettingsConfigDict(env_prefix="OPENCTI_")
 
     url: HttpUrl = Field(description="Address of the OpenCTI platform.")
     token: Annotated[
-        SecretStr, AfterValidator(lambda value: SecretStr(_chosen(value.get_secret_value())))
+        SecretStr, AfterValidator(lambda value: SecretStr(chosen(value.get_secret_value())))
     ] = Field(description="API token of the connector's own user.")
     ssl_verify: bool = Field(True, description="Check the platform's TLS certificate.")
     json_logging: bool = Field(True, description="Write log lines as JSON.")
 
 
-class ConnectorSettings(_Section):
+class ConnectorSettings(Section):
     """The connector, as OpenCTI knows it."""
 
     model_config = SettingsConfigDict(env_prefix="CONNECTOR_")
@@ -137,7 +101,7 @@ class ConnectorSettings(_Section):
         return "warning" if value == "warn" else value
 
 
-class TtpscribeSettings(_Section):
+class TtpscribeSettings(Section):
     """What to read, how sure to be, and what to write."""
 
     model_config = SettingsConfigDict(env_prefix="TTPSCRIBE_")
@@ -160,11 +124,11 @@ class TtpscribeSettings(_Section):
     max_tlp: Annotated[Tlp, BeforeValidator(_upper)] = Field(
         "TLP:AMBER+STRICT", description=("Objects and files marked above this are not read.")
     )
-    read: Annotated[tuple[Part, ...], NoDecode, BeforeValidator(_split)] = Field(
+    read: Annotated[tuple[Part, ...], NoDecode, BeforeValidator(split)] = Field(
         ("description", "content", "files"),
         description=("What to read: description, content (the rich text), files."),
     )
-    file_types: Annotated[tuple[FileType, ...], NoDecode, BeforeValidator(_split)] = Field(
+    file_types: Annotated[tuple[FileType, ...], NoDecode, BeforeValidator(split)] = Field(
         get_args(FileType), description="Attached files to read, by type."
     )
     max_file_mb: int = Field(50, gt=0, description="Larger files are not fetched (MB).")
@@ -244,77 +208,6 @@ class TtpscribeSettings(_Section):
         description="A port for `/metrics` (Prometheus) and `/health`. Without one there is none.",
     )
     metrics_host: str = Field("127.0.0.1", description="The address of that port.")
-
-
-class HarvestSettings(_Section):
-    """Which edits are verdicts, and when a report counts as curated."""
-
-    model_config = SettingsConfigDict(env_prefix="TTPSCRIBE_HARVEST_")
-
-    statuses: Names = Field(
-        ("ANALYZED", "CLOSED"),
-        description="A report in one of these workflow statuses counts as curated.",
-    )
-    labels: Names = Field(
-        ("ttpscribe:curated",),
-        description="A report that carries one of these labels counts as curated.",
-    )
-    reviewers: Names = Field(
-        (),
-        description=(
-            "Users, by name or id: a report that one of them changed after the enrichment counts "
-            "as curated, an hour after the last change."
-        ),
-    )
-    quiet_days: int = Field(
-        14,
-        ge=0,
-        description=(
-            "A report whose techniques a person changed by hand after the enrichment counts as "
-            "curated when nothing changed for so many days. 0: never."
-        ),
-    )
-    bots: Names = Field(
-        (),
-        description=(
-            "Users, by name or id, whose edits are no verdicts, besides those of the registered "
-            "connectors and of OpenCTI itself: feeds, scripts, synchronizations."
-        ),
-    )
-    mass_edits: int = Field(
-        50,
-        ge=1,
-        description=(
-            "So many techniques added or removed by one user within a minute are an import, not "
-            "verdicts."
-        ),
-    )
-    since: date | None = Field(
-        None,
-        description=(
-            "The first harvest looks at what changed since this day (2026-01-31). Without one, at "
-            "everything."
-        ),
-    )
-    delay: int = Field(
-        30,
-        ge=0,
-        description=(
-            "Changes of the last so many seconds wait for the next harvest: OpenCTI enters them "
-            "in its history a little later."
-        ),
-    )
-    overlap: int = Field(
-        600,
-        ge=0,
-        description=(
-            "Every harvest looks again at so many seconds before the last one's end, in case "
-            "something came in late. Nothing is recorded twice."
-        ),
-    )
-    review_label: Annotated[str, AfterValidator(_chosen)] = Field(
-        "ttpscribe:review", description="The label on reports whose verdicts would teach most."
-    )
 
 
 class Settings:

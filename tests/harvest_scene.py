@@ -10,11 +10,11 @@ from typing import Any
 
 from opencti_double import Element, OpenCTIDouble, RabbitMQ
 
+from connector.harvest_settings import HarvestSettings
 from connector.harvester import OpenCTIHarvester
 from connector.memory import PLATFORM
 from connector.settings import (
     ConnectorSettings,
-    HarvestSettings,
     OpenCTISettings,
     Settings,
     TtpscribeSettings,
