@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,7 @@ from engine.fusion.features import (
     sentence_feature_names,
     to_logit,
 )
+from engine.fusion.logistic import Logistic, Priors
 from engine.types import Document, Recognition
 
 if TYPE_CHECKING:
@@ -37,66 +38,6 @@ if TYPE_CHECKING:
 
 FILE = "fusion.json"
 TACTIC_FEATURES = ("any", "best", "whole", "has_whole")
-
-
-@dataclass(frozen=True)
-class Logistic:
-    """A logistic regression over named features.
-
-    Attributes
-    ----------
-    names : tuple of str
-    coefficients : ndarray of float64, shape (n_features,)
-    intercept : float
-    """
-
-    names: tuple[str, ...]
-    coefficients: NDArray[np.float64]
-    intercept: float
-
-    def probabilities(
-        self, features: NDArray[np.float32], offsets: NDArray[np.float32] | None = None
-    ) -> NDArray[np.float32]:
-        """Return the probabilities of rows; ``offsets`` are added to their log-odds."""
-        from scipy.special import expit
-
-        odds = features @ self.coefficients + self.intercept
-        if offsets is not None:
-            odds = odds + offsets
-        result: NDArray[np.float32] = expit(odds).astype(np.float32)
-        return result
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as JSON values, in full precision."""
-        weights = dict(zip(self.names, map(float, self.coefficients), strict=True))
-        return {"intercept": float(self.intercept), "coefficients": weights}
-
-    @classmethod
-    def from_json(cls, fields: Mapping[str, Any], names: Sequence[str]) -> Self:
-        """Rebuild; the names of the features must be those that this version computes."""
-        weights = fields["coefficients"]
-        if sorted(weights) != sorted(names):
-            raise ValueError(f"features {sorted(weights)} instead of {sorted(names)}")
-        coefficients = np.array([weights[name] for name in names], dtype=np.float64)
-        return cls(tuple(names), coefficients, float(fields["intercept"]))
-
-
-@dataclass(frozen=True)
-class Priors:
-    """What is known of each technique before a word is read; float32, shape (n_techniques,).
-
-    Attributes
-    ----------
-    sentence, document : ndarray
-        Log-odds that a sentence or a document shows it, from the label counts of the training.
-    sentence_offset, document_offset : ndarray
-        What to add to its fused log-odds, where its own labels say so.
-    """
-
-    sentence: NDArray[np.float32]
-    document: NDArray[np.float32]
-    sentence_offset: NDArray[np.float32]
-    document_offset: NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from engine.fusion.features import (
     sentence_candidates,
     sentence_feature_names,
 )
-from engine.fusion.model import TACTIC_FEATURES, Fusion, Logistic, Priors
+from engine.fusion.logistic import Logistic, Priors
+from engine.fusion.model import TACTIC_FEATURES, Fusion
 from training.fusion.priors import document_prior, sentence_prior
 from training.fusion.scored import ScoredDocument, Truth, truths_of
 from training.fusion.settings import FusionSettings

@@ -11,7 +11,8 @@ from engine.errors import ReleaseError
 from engine.fusion import Fusion, Selection, select
 from engine.fusion.alignment import LabelSpace, align
 from engine.fusion.features import document_feature_names, sentence_feature_names
-from engine.fusion.model import TACTIC_FEATURES, Logistic, Priors
+from engine.fusion.logistic import Logistic, Priors
+from engine.fusion.model import TACTIC_FEATURES
 from engine.knowledge import Knowledge
 from engine.recognizers.explicit import ExplicitRecognizer
 from engine.releases import OperatingPoint
