@@ -17,7 +17,6 @@ from connector import reader
 from connector.kinds import KINDS
 from connector.report import AttachedFile, Report
 from connector.settings import TtpscribeSettings
-from engine.analysis import Engine
 from engine.documents import from_text, read_bytes
 from engine.ledger import Ledger
 from engine.outputs.evidence import ranked, sentence_text
