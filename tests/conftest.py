@@ -34,6 +34,15 @@ def engine(_own_surroundings: None) -> Engine:
 
 
 @pytest.fixture(scope="session")
+def shipped_name() -> str:
+    """The name of the release that ships."""
+    from engine.releases.store import SHIPPED
+
+    [name] = [path.parent.name for path in SHIPPED.glob("*/manifest.json")]
+    return name
+
+
+@pytest.fixture(scope="session")
 def project() -> Path:
     """The project's root directory."""
     return Path(__file__).resolve().parent.parent

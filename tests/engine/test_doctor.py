@@ -79,23 +79,22 @@ def test_a_part_that_does_not_exist_is_refused():
         lines("nothing")
 
 
-def test_warnings_fail_only_where_it_is_asked(monkeypatch):
-    monkeypatch.setenv("TTPSCRIBE_RELEASE", "2026-11")
+def test_warnings_fail_only_where_it_is_asked(monkeypatch, shipped_name):
+    monkeypatch.setenv("TTPSCRIBE_RELEASE", shipped_name)
 
     assert run("--only", "champion").return_value == 0
     assert run("--only", "champion", "--strict").return_value == 1
     assert "→ Unset TTPSCRIBE_RELEASE" in run("--only", "champion").output
 
 
-def test_a_damaged_champion_is_found_by_its_hash(data):
-    [shipped] = [path for path in SHIPPED.iterdir() if path.is_dir() and path.name[0] == "2"]
-    copy = data / "releases" / "2026-11"
-    shutil.copytree(shipped, copy)
+def test_a_damaged_champion_is_found_by_its_hash(data, shipped_name):
+    copy = data / "releases" / shipped_name
+    shutil.copytree(SHIPPED / shipped_name, copy)
     (copy / "fusion" / "fusion.json").chmod(0o644)
     with (copy / "fusion" / "fusion.json").open("a") as file:
         file.write(" ")
     ReleaseStore()._pointer.path.parent.mkdir(exist_ok=True)
-    ReleaseStore()._pointer.turn("use", "2026-11")
+    ReleaseStore()._pointer.turn("use", shipped_name)
 
     [line] = lines("champion")
     assert line.state == "failed"

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from service_rig import InThread
 
+from engine.releases import ReleaseStore
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 DRIVER = shutil.which("chromedriver")
 webdriver = pytest.importorskip("selenium.webdriver")
@@ -186,12 +188,15 @@ def share(percents: list[str]) -> list[int]:
 # --- reading -----------------------------------------------------------------------------------
 
 
-def test_release_and_health_are_shown_at_a_glance(page):
+def test_release_and_health_are_shown_at_a_glance(page, shipped_name):
     page.open()
 
-    assert page["service"].text.split("\n") == ["Ready", "release 2026-11 · ATT&CK 18.1"]
+    assert page["service"].text.split("\n") == ["Ready", f"release {shipped_name} · ATT&CK 18.1"]
     page.wait(lambda: page.all("[data-point=balanced]")[0].text)
-    assert page.all("[data-point=balanced]")[0].text == "precision 77%, recall 80%"
+    point = ReleaseStore().open(shipped_name).manifest.operating_point("balanced")
+    precision, recall = point.expected_precision, point.expected_recall
+    shown = page.all("[data-point=balanced]")[0].text
+    assert shown == f"precision {precision:.0%}, recall {recall:.0%}"
 
 
 def test_a_file_is_shown_annotated(annotated):
