@@ -24,7 +24,7 @@ demo: .venv/.installed ## Analyse the example report; write HTML, STIX and a Nav
 	@echo "In demo-output/:" && ls -1 demo-output
 
 test: install packages lint ## Check everything: format, style, types, import rules, tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: install ## Check format, style, types and import rules only
 	$(BIN)/ruff format --check .

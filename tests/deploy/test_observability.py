@@ -90,7 +90,7 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
 
 
 def _fill() -> None:
-    begin("fingerprint", timedelta(hours=1), dry_run=False).record("tell", None)
+    begin("fingerprint", "x", timedelta(hours=1), dry_run=False).record("tell", None)
     with Ledger.open() as ledger:
         ledger.journal("opencti", "queue").put("message", "body")
         enrichment = Enrichment(

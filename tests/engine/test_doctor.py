@@ -243,7 +243,7 @@ def night(data: Path) -> Callable[[timedelta, dict[str, object]], None]:
     def leave(ago: timedelta, steps: dict[str, object]) -> None:
         from training.nightly.journal import begin
 
-        journal = begin("fingerprint", timedelta(hours=1), dry_run=False)
+        journal = begin("fingerprint", "x", timedelta(hours=1), dry_run=False)
         for step, result in steps.items():
             journal.record(step, result)
         moment = (datetime.now(UTC) - ago).timestamp()

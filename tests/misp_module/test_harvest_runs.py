@@ -174,6 +174,7 @@ def test_analyst_data_is_read_in_pages(rig, monkeypatch):
 
 
 def test_an_event_that_is_not_understood_holds_up_no_other(rig, caplog):
+    caplog.set_level("WARNING")  # Libraries that other tests import raise it.
     odd, event = rig.enriched(texts(1)), rig.enriched(texts(2))
     rig.misp.analyst.opinion(own(odd, "T1059.001"), 0)
     rig.misp.analyst_data["Opinion"][0]["opinion"] = "very bad"

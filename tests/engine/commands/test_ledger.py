@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from engine.commands.ledger import ledger as command
 from engine.errors import LedgerError, UsageError
 from engine.ledger import Enrichment, Ledger, Verdict, Written
+from engine.ledger.schema import HEAD
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def test_info_says_where_it_is_and_how_much_is_in_it(path):
     shown = run(path, "info")
     assert str(path) in shown
     facts = json.loads(run(path, "info", "--json"))
-    assert (facts["reports"], facts["rows"]["verdicts"], facts["schema"]) == (3, 4, "0002")
+    assert (facts["reports"], facts["rows"]["verdicts"], facts["schema"]) == (3, 4, HEAD)
 
 
 def test_verdicts_shows_those_that_hold_or_all(path):

@@ -70,6 +70,7 @@ def test_what_another_release_of_that_name_knew_is_not_taken_over(
 def test_nights_on_other_documents_and_damaged_cards_stay_out_of_the_curve(
     full: CardInput, knowledge: Knowledge, cards: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("WARNING")  # Libraries that other tests import raise it.
     write_card(full, knowledge)
     (cards / "broken.card.json").write_text("{")
     last = full.learning[-1]

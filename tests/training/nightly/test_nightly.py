@@ -27,6 +27,7 @@ from training.nightly import journal
 from training.nightly.errors import AnotherRunError, OutOfTimeError
 from training.nightly.progress import WithinBudget
 from training.nightly.run import Nightly
+from training.nightly.steps import NightSteps
 from training.progress import NO_STEPS
 
 STEPS = ("harvest", "freeze", "train", "decide", "publish", "card", "tell")
@@ -189,8 +190,13 @@ def test_publishing_fails_whole_and_is_made_up_for(home, shipped, ledger, monkey
             given.run()
     assert store.champion_name() == before
     with monkeypatch.context() as patch:
-        said = iter([before, "another"])
-        patch.setattr(ReleaseStore, "champion_name", lambda self: next(said))
+        publish = NightSteps.publish
+
+        def publish_too_late(night):
+            patch.setattr(ReleaseStore, "champion_name", lambda self: "another")
+            publish(night)
+
+        patch.setattr(NightSteps, "publish", publish_too_late)
         with pytest.raises(ReleaseError, match="changed to another while the night ran"):
             given.run()
     assert given.run().published
