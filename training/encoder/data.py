@@ -82,6 +82,7 @@ class Rows:
         positive = self.targets.positive[chosen].toarray()
         known = self.targets.known[chosen] | positive
         weights = np.where(known, 1, self.unknown_weight[chosen, None])
+        weights[self.targets.unsure[chosen].toarray()] = 0
         weights = weights * self.targets.weights[chosen, None]
         described = self.described[chosen].toarray()
         return Batch(

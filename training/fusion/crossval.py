@@ -111,6 +111,8 @@ def _held(
             dense[:, space.parent[child]], dense[:, child], out=dense[:, space.parent[child]]
         )
     parent_complete = (space.parent >= 0) & truth.complete[np.maximum(space.parent, 0)]
+    # Where nobody knows, a finding is neither right nor wrong.
+    dense[truth.unsure] = 0
     columns = np.flatnonzero(truth.complete & ~parent_complete)
     present = {
         tactic

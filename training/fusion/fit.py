@@ -71,7 +71,10 @@ def fit_fusion(
         truth.sentences[pairs.rows, pairs.columns]
         for pairs, truth in zip(sentences, truths, strict=True)
     ]
-    usable = [truth.complete[pairs.columns] for pairs, truth in zip(sentences, truths, strict=True)]
+    usable = [
+        truth.complete[pairs.columns] & ~truth.unsure[pairs.rows, pairs.columns]
+        for pairs, truth in zip(sentences, truths, strict=True)
+    ]
     sentence = _logistic(
         sentence_feature_names(recognizers),
         [pairs.features for pairs in sentences],
@@ -83,7 +86,8 @@ def fit_fusion(
         [sentence.probabilities(pairs.features) for pairs in sentences],
         [pairs.columns for pairs in sentences],
         shown,
-        truths,
+        usable,
+        len(space.techniques),
         settings.sentence_shrinkage,
     )
     priors = Priors(priors.sentence, prior, offsets, nothing)
@@ -97,18 +101,20 @@ def fit_fusion(
         )
     ]
     shown = [truth.document[pairs.columns] for pairs, truth in zip(wholes, truths, strict=True)]
+    usable = [truth.complete[pairs.columns] for pairs, truth in zip(wholes, truths, strict=True)]
     document = _logistic(
         document_feature_names(recognizers),
         [pairs.features for pairs in wholes],
         shown,
-        [truth.complete[pairs.columns] for pairs, truth in zip(wholes, truths, strict=True)],
+        usable,
         settings,
     )
     own = _offsets(
         [document.probabilities(pairs.features) for pairs in wholes],
         [pairs.columns for pairs in wholes],
         shown,
-        truths,
+        usable,
+        len(space.techniques),
         settings.document_shrinkage,
     )
     priors = Priors(priors.sentence, prior, offsets, own)
@@ -150,16 +156,14 @@ def _offsets(
     probabilities: Sequence[NDArray[np.float32]],
     columns: Sequence[NDArray[np.int64]],
     shown: Sequence[NDArray[np.bool_]],
-    truths: Sequence[Truth],
+    usable: Sequence[NDArray[np.bool_]],
+    n_techniques: int,
     shrinkage: float,
 ) -> NDArray[np.float32]:
     """Return each technique's own offset, from the documents whose annotators looked for it."""
-    n_techniques = len(truths[0].complete)
     offsets = np.zeros(n_techniques, dtype=np.float32)
     column = np.concatenate(columns)
-    complete = np.concatenate(
-        [truth.complete[part] for truth, part in zip(truths, columns, strict=True)]
-    )
+    known = np.concatenate(usable)
     probability = np.clip(np.concatenate(probabilities), 1e-6, 1 - 1e-6)
     odds = np.log(probability / (1 - probability))
     truth = np.concatenate(shown)
@@ -167,7 +171,7 @@ def _offsets(
     begins = np.searchsorted(column[order], np.arange(n_techniques + 1))
     for technique in range(n_techniques):
         rows = order[begins[technique] : begins[technique + 1]]
-        rows = rows[complete[rows]]
+        rows = rows[known[rows]]
         if rows.size:
             one = np.ones((rows.size, 1), dtype=bool)
             offsets[technique] = shrunk_offsets(

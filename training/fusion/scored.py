@@ -50,6 +50,8 @@ class Truth:
     ----------
     sentences, document : ndarray of bool, shape (n_sentences, n_techniques), (n_techniques,)
         Shown; a sub-technique shows its parent.
+    unsure : ndarray of bool, shape (n_sentences, n_techniques)
+        The document shows it, and it is not known whether this sentence does.
     complete : ndarray of bool, shape (n_techniques,)
         Somebody looked for it in this document. Others teach nothing here: of them only what is
         shown is known, and from positives alone a model learns to say yes.
@@ -57,15 +59,18 @@ class Truth:
 
     sentences: NDArray[np.bool_]
     document: NDArray[np.bool_]
+    unsure: NDArray[np.bool_]
     complete: NDArray[np.bool_]
 
 
 def truth_of(scored: ScoredDocument, space: LabelSpace, knowledge: Knowledge) -> Truth:
     """Return the labels of a document as matrices."""
-    shown = targets(scored.gold.sentences, space.techniques).positive.toarray().astype(bool)
+    found = targets(scored.gold.sentences, space.techniques)
+    shown, unsure = found.positive.toarray().astype(bool), found.unsure.toarray().astype(bool)
     children = np.flatnonzero(space.parent >= 0)
     for child in children:
         shown[:, space.parent[child]] |= shown[:, child]
+        unsure[:, space.parent[child]] |= unsure[:, child]
     whole = np.zeros(len(space.techniques), dtype=bool)
     for technique in knowledge.with_parents(scored.gold.techniques):
         if technique in space.column:
@@ -75,7 +80,7 @@ def truth_of(scored: ScoredDocument, space: LabelSpace, knowledge: Knowledge) ->
     complete = np.array(
         [looked_for is None or technique in looked_for for technique in space.techniques]
     )
-    return Truth(shown, whole, complete)
+    return Truth(shown, whole, unsure & ~shown, complete)
 
 
 def truths_of(

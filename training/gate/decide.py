@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,13 +127,14 @@ def _measures(
         )
     ]  # fmt: skip
     for prefix, suffix, chosen in groups:
-        if not len(chosen):
+        # Of a document or two there is no interval worth the name.
+        if not len(chosen) or (prefix and len(chosen) < settings.least_documents):
             continue
         top = _most_frequent([champion.predictions[row] for row in chosen], settings.top)
         recall = f"Recall of the {len(top)} most frequent techniques"
         precision = [_precision(said) for said in both]
         errors = [_calibration(said) for said in both]
-        recalls = [_recall(said, top) for said in both]
+        recalls = [_recall(said, top) for said in _equally_many(both, chosen)]
         measures += [
             measure(f"{prefix}document_f1", f"F1 by document{suffix}", means, chosen),
             measure(f"{prefix}precision", f"Precision of 'precise'{suffix}", precision, chosen),
@@ -168,6 +170,36 @@ def _precision(said: Said) -> Statistic:
         right.append(len(known & prediction.document.techniques))
         all_.append(len(known))
     return _ratio(np.array(right), np.array(all_), empty=1.0)
+
+
+def _equally_many(both: Sequence[Said], chosen: NDArray[np.intp]) -> list[Said]:
+    """Cut what the more talkative release found to its surest, as many as the other found.
+
+    A release that takes everything for everything has the best recall, and none that is right
+    more often could ever follow it.
+    """
+    ranked = []
+    for said in both:
+        ranked.append(
+            sorted(
+                (-prediction.probabilities.get(technique, 0.0), int(row), technique)
+                for row in chosen
+                for prediction in (said.predictions[row],)
+                for technique in _judged(prediction, prediction.findings)
+            )
+        )
+    number = min(len(found) for found in ranked)
+    result = []
+    for said, found in zip(both, ranked, strict=True):
+        kept: defaultdict[int, set[str]] = defaultdict(set)
+        for _, row, technique in found[:number]:
+            kept[row].add(technique)
+        predictions = tuple(
+            replace(prediction, findings=frozenset(kept[row]))
+            for row, prediction in enumerate(said.predictions)
+        )
+        result.append(replace(said, predictions=predictions))
+    return result
 
 
 def _recall(said: Said, top: frozenset[str]) -> Statistic:

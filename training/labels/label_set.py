@@ -113,6 +113,8 @@ def _canonical(kind: str, item: Example | LabelledDocument) -> bytes:
     }
     if isinstance(item, Example):
         record |= {"document": item.document, "span": [item.start, item.end], "kind": item.kind}
+        if item.unsure:
+            record["unsure"] = sorted(item.unsure)
     else:
         record |= {"body_start": item.body_start, "tactics": sorted(item.tactics)}
     return json.dumps(record, ensure_ascii=True, sort_keys=True).encode()

@@ -24,6 +24,8 @@ class Targets:
         True where the example shows the technique.
     known : ndarray of bool, shape (n_examples, n_techniques)
         True where it is certain whether it does. Positives are always known.
+    unsure : csr_matrix of bool, shape (n_examples, n_techniques)
+        True where the document shows it, and perhaps here: no negative, however likely most are.
     weights : ndarray of float32, shape (n_examples,)
         The examples' weights.
     """
@@ -31,6 +33,7 @@ class Targets:
     techniques: tuple[str, ...]
     positive: csr_matrix
     known: NDArray[np.bool_]
+    unsure: csr_matrix
     weights: NDArray[np.float32]
 
 
@@ -41,6 +44,8 @@ def targets(examples: Sequence[Example | LabelledDocument], techniques: Sequence
     known = np.zeros((len(examples), len(column)), dtype=bool)
     rows: list[int] = []
     columns: list[int] = []
+    open_rows: list[int] = []
+    open_columns: list[int] = []
     for row, example in enumerate(examples):
         if example.known not in masks:
             masks[example.known] = np.array(
@@ -50,9 +55,23 @@ def targets(examples: Sequence[Example | LabelledDocument], techniques: Sequence
         shown = [column[technique] for technique in example.techniques if technique in column]
         rows += [row] * len(shown)
         columns += shown
+        if isinstance(example, Example) and example.unsure:
+            unsure = example.unsure - example.techniques
+            perhaps = [column[technique] for technique in sorted(unsure) if technique in column]
+            open_rows += [row] * len(perhaps)
+            open_columns += perhaps
+    known[open_rows, open_columns] = False
     known[rows, columns] = True
-    positive = csr_matrix(
-        (np.ones(len(rows), dtype=bool), (rows, columns)), shape=known.shape, dtype=bool
-    )
+    positive = _marked(rows, columns, known.shape)
     weights = np.array([example.weight for example in examples], dtype=np.float32)
-    return Targets(tuple(techniques), positive, known, weights)
+    return Targets(
+        tuple(techniques),
+        positive,
+        known,
+        _marked(open_rows, open_columns, known.shape),
+        weights,
+    )
+
+
+def _marked(rows: Sequence[int], columns: Sequence[int], shape: tuple[int, ...]) -> csr_matrix:
+    return csr_matrix((np.ones(len(rows), dtype=bool), (rows, columns)), shape=shape, dtype=bool)

@@ -42,6 +42,9 @@ class Example:
         The techniques that the annotators looked for: one of them that is not in
         ``techniques`` is absent, any other may be there unmarked. None: they looked for all.
         Empty: only what is marked is certain.
+    unsure : frozenset of str
+        Techniques that its document shows, though it is not known whether here: of these the
+        example is neither a positive nor a negative, whatever ``known`` says.
     start, end : int or None
         Offsets into the text of its document, half-open.
     kind : {"sentence", "span", "text"}
@@ -60,9 +63,12 @@ class Example:
     start: int | None = None
     end: int | None = None
     kind: ExampleKind = "text"
+    unsure: frozenset[str] = frozenset()
 
     def says(self, technique: str) -> bool | None:
         """Tell whether the technique is shown (True), absent (False) or unknown (None)."""
+        if technique in self.unsure and technique not in self.techniques:
+            return None
         return says(technique, self.techniques, self.known)
 
 

@@ -18,10 +18,11 @@ from training.assemble import assemble, fit
 from training.fusion import FusionSettings
 from training.labels import LabelledDocument, LabelSet, document_folds, read
 from training.labels.verdicts import FrozenLabels, frozen
+from training.labels.verdicts.again import choose_again, every_sentence
 from training.nightly.settings import NightlySettings
 from training.out_of_fold import OutOfFold
 from training.progress import NO_STEPS, Steps
-from training.svc import train_svc
+from training.svc import cross_validated, train_svc
 
 if TYPE_CHECKING:
     from engine.knowledge import Knowledge
@@ -103,7 +104,15 @@ def retrain(
     shutil.rmtree(parts, ignore_errors=True)
     given = None if warm_start else settings.part
     scored = OutOfFold.load(given, ENCODER) if given is not None else None
-    together = _together(seed.labels, labels, knowledge, settings, scored)
+    own = read([frozen.directory() / labels.name / "train.jsonl"], knowledge)
+    if settings.rounds > 1:
+        own = every_sentence(own)
+    together = _together(seed.labels, own, settings, scored)
+    for _ in range(settings.rounds - 1):
+        seen = cross_validated(together, knowledge, settings.svc, steps=steps)
+        found = {one.id: seen.score(one) for one in own.documents if one.id in seen.folds}
+        own = choose_again(own, labels.train, found, settings.verdicts)
+        together = _together(seed.labels, own, settings, scored)
     trained = train_svc(together, knowledge, settings.svc, steps=steps)
     trained.recognizer.save(parts / "recognizers" / "svc")
     recognitions = {document.id: trained.score(document) for document in trained.documents}
@@ -146,13 +155,11 @@ def retrain(
 
 def _together(
     seed: LabelSet,
-    labels: FrozenLabels,
-    knowledge: Knowledge,
+    own: LabelSet,
     settings: NightlySettings,
     scored: OutOfFold | None,
 ) -> LabelSet:
     """Join seed data and verdicts, each document with a fold that stays the same."""
-    own = read([frozen.directory() / labels.name / "train.jsonl"], knowledge)
     documents = [*seed.documents, *own.documents]
     usable = [document for document in documents if document.sentences]
     known: Mapping[str, int] = scored.folds if scored is not None else {}

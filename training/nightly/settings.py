@@ -30,6 +30,9 @@ class NightlySettings(BaseModel):
         How often an encoder is trained from the checkpoint.
     test : tuple of Path
         Labelled documents that no release has learned from, for the gate.
+    rounds : int
+        Rounds of training anew. Each after the first chooses again which sentences show the
+        techniques of judged reports, by what the round before has learned.
     harvest : bool
         Ask the platforms first.
     dry_run : bool
@@ -51,6 +54,7 @@ class NightlySettings(BaseModel):
     checkpoint: Path | None = None
     encoder: Literal["never", "weekly", "nightly"] = "weekly"
     test: tuple[Path, ...] = ()
+    rounds: int = Field(default=4, ge=1, le=9)
     harvest: bool = True
     dry_run: bool = False
     budget_minutes: float | None = Field(default=None, gt=0)

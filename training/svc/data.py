@@ -84,6 +84,7 @@ def prepare(
         replace(
             example,
             techniques=knowledge.with_parents(example.techniques),
+            unsure=knowledge.with_parents(example.unsure),
             fold=folds.get(example.document or ""),
         )
         for example in labels.examples

@@ -101,18 +101,19 @@ def cross_validated(
     knowledge: Knowledge,
     settings: SvcSettings | None = None,
     *,
-    held_out: Sequence[int],
+    held_out: Sequence[int] | None = None,
     steps: Steps = NO_STEPS,
 ) -> CrossValidated:
     """Hold out only some folds, and fit nothing on everything: to compare settings and data.
 
     Parameters
     ----------
-    held_out : sequence of int
-        The folds to hold out; documents of the others teach throughout. Others as of
-        `train_svc`.
+    held_out : sequence of int, optional
+        The folds to hold out, all by default; documents of the others teach throughout. Others
+        as of `train_svc`.
     """
-    return _Fits(labels, knowledge, settings or SvcSettings(), steps).cross_validate(held_out)
+    fits = _Fits(labels, knowledge, settings or SvcSettings(), steps)
+    return fits.cross_validate(sorted(set(fits.folds.values())) if held_out is None else held_out)
 
 
 class _Fits:
@@ -190,10 +191,13 @@ def fit_sentences(
     positive = data.targets.positive[rows].astype(bool)
     by_label = positive.tocsc()
     known = data.targets.known[rows]
+    unsure = data.targets.unsure[rows].tocsc()
     weights = data.targets.weights[rows]
 
     def weights_of(label: int) -> NDArray[np.float32]:
         weight = np.where(known[:, label], weights, weights * settings.unknown_weight)
+        # Somewhere its document shows it: what is perhaps a positive must not be a negative.
+        weight[unsure.indices[unsure.indptr[label] : unsure.indptr[label + 1]]] = 0
         shown = by_label.indices[by_label.indptr[label] : by_label.indptr[label + 1]]
         weight[shown] = weights[shown] * settings.positive_weight
         return weight.astype(np.float32)

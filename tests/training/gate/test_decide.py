@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -72,6 +73,24 @@ def test_top_techniques_must_not_be_lost_where_analysts_judged_others():
     own = next(measure for measure in lost.measures if measure.name == "own_f1")
     assert own.passed
     assert not lost.publish
+
+
+def test_a_release_that_says_everything_is_no_measure_of_recall():
+    talkative = said("old", 1.0, false=1.0, probability=0.5)
+    decision = decide(talkative, said("new", 0.8), judged(), 100, SETTINGS).decision
+    recall = next(measure for measure in decision.measures if measure.name == "top_recall")
+    assert recall.challenger > recall.champion
+    assert decision.publish
+
+
+def test_a_test_set_too_small_for_an_interval_decides_nothing():
+    origins = ["verdicts"] * 39 + ["test set"]
+    old, new = said("old", 0.4), said("new", 0.9)
+    spoiled = replace(new.predictions[-1], findings=frozenset())
+    new = replace(new, predictions=(*new.predictions[:-1], spoiled))
+    decision = decide(old, new, origins, 100, SETTINGS).decision
+    assert decision.publish
+    assert not any(measure.name.startswith("test_") for measure in decision.measures)
 
 
 @pytest.mark.parametrize(

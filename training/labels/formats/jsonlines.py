@@ -98,6 +98,7 @@ def _record(
         start=_int_or_none(record, "start"),
         end=_int_or_none(record, "end"),
         kind=kind,
+        unsure=collector.current(_strings(record.get("unsure", []))) - techniques,
     )
 
 
@@ -157,7 +158,7 @@ def _known(record: dict[str, Any], source: str, collector: Collector) -> frozens
 
 def _strings(value: Any) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise ValueError("'labels' and 'known' are lists of technique ids")
+        raise ValueError("'labels', 'known' and 'unsure' are lists of technique ids")
     return value
 
 

@@ -32,7 +32,9 @@ from training.labels.verdicts.types import (
     Part,
 )
 
-PROTOCOL: Final = 1
+PROTOCOL: Final = 2
+# Sets of the first kind do not say what is unsure; their digest is of lines without it.
+READABLE: Final = (1, PROTOCOL)
 MANIFEST: Final = "manifest.json"
 PARTS: Final[tuple[Part, ...]] = ("train", "held")
 SOURCE: Final = "verdicts"
@@ -133,7 +135,11 @@ def load(name: str, root: Path | None = None) -> FrozenLabels:
         )
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise _damaged(folder, error) from error
-    if not labels.erased and digest_of(train, held) != labels.digest:
+    if (
+        facts["protocol"] == PROTOCOL
+        and not labels.erased
+        and digest_of(train, held) != labels.digest
+    ):
         raise _damaged(folder, "its files do not match its digest")
     return labels
 
@@ -220,12 +226,15 @@ def _records(document: JudgedDocument) -> Iterator[dict[str, Any]]:
     }
     for sentence in document.document.sentences:
         own = document.sentences.get(sentence.index, ())
+        said = {label.technique for label in own}
         yield {
             "id": f"{key}#s{sentence.index:05d}",
             **shared,
             "text": sentence.text,
             "labels": sorted({label.technique for label in own if label.shown}),
-            "known": sorted({*absent, *(label.technique for label in own)}),
+            "known": known if judged.complete else sorted({*absent, *said}),
+            # Some sentence shows it. One that is not known to is no negative.
+            "unsure": sorted(shown.keys() - said),
             "start": sentence.start,
             "end": sentence.end,
             "page": sentence.page,
@@ -299,7 +308,7 @@ def _facts(labels: FrozenLabels) -> dict[str, Any]:
 def _manifest(folder: Path) -> dict[str, Any]:
     try:
         facts = json.loads((folder / MANIFEST).read_text("utf-8"))
-        if not isinstance(facts, dict) or facts.get("protocol") != PROTOCOL:
+        if not isinstance(facts, dict) or facts.get("protocol") not in READABLE:
             raise ValueError("it is of another protocol")
         return facts
     except (OSError, ValueError) as error:

@@ -79,6 +79,18 @@ def label_sentences(
     return result
 
 
+def responsibilities(scores: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return how likely each sentence is the one that shows a technique, by its scores alone."""
+    return _shared(to_logit(scores).astype(np.float64))
+
+
+def _shared(odds: NDArray[np.float64]) -> NDArray[np.float64]:
+    # The responsibility of each, if exactly one shows it; evenly good ones share it.
+    weights: NDArray[np.float64] = np.exp(odds - odds.max())
+    weights /= weights.sum()
+    return weights
+
+
 class _Bags:
     """Documents as bags of sentences, by the techniques that they show."""
 
@@ -104,10 +116,7 @@ class _Bags:
         features = self.readings[number].features
         if float(scores.max(initial=0)) < SURE and features is not None and len(features):
             odds += SHARPNESS * self._likeness(number, technique, features.astype(np.float32))
-        # The responsibility of each, if exactly one shows it; evenly good ones share it.
-        weights: NDArray[np.float64] = np.exp(odds - odds.max())
-        weights /= weights.sum()
-        return weights
+        return _shared(odds)
 
     def _likeness(
         self, number: int, technique: str, features: NDArray[np.float32]
