@@ -178,16 +178,14 @@ def _equally_many(both: Sequence[Said], chosen: NDArray[np.intp]) -> list[Said]:
     A release that takes everything for everything has the best recall, and none that is right
     more often could ever follow it.
     """
-    ranked = []
-    for said in both:
-        ranked.append(
-            sorted(
-                (-prediction.probabilities.get(technique, 0.0), int(row), technique)
-                for row in chosen
-                for prediction in (said.predictions[row],)
-                for technique in _judged(prediction, prediction.findings)
-            )
+    ranked = [
+        sorted(
+            (-prediction.probabilities.get(technique, 0.0), int(row), technique)
+            for row, prediction in ((row, said.predictions[row]) for row in chosen)
+            for technique in _judged(prediction, prediction.findings)
         )
+        for said in both
+    ]
     number = min(len(found) for found in ranked)
     result = []
     for said, found in zip(both, ranked, strict=True):

@@ -77,7 +77,9 @@ def test_top_techniques_must_not_be_lost_where_analysts_judged_others():
 
 def test_a_release_that_says_everything_is_no_measure_of_recall():
     talkative = said("old", 1.0, false=1.0, probability=0.5)
-    decision = decide(talkative, said("new", 0.8), judged(), 100, SETTINGS).decision
+    decision = decide(
+        talkative, said("new", 0.8, probability=1.0), judged(), 100, SETTINGS
+    ).decision
     recall = next(measure for measure in decision.measures if measure.name == "top_recall")
     assert recall.challenger > recall.champion
     assert decision.publish

@@ -119,7 +119,7 @@ def _chosen(
 def _places(
     scores: NDArray[np.float32], before: set[int], proven: set[int], settings: VerdictSettings
 ) -> set[int]:
-    """Return the sentences that show it: those proven, those the model is sure of, the likeliest."""
+    """Return the sentences that are proven, that the model is sure of, or that are likeliest."""
     sure = set(np.flatnonzero(scores >= SURE).tolist())
     if proven:
         return proven | sure
