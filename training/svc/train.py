@@ -109,8 +109,7 @@ def cross_validated(
     Parameters
     ----------
     held_out : sequence of int, optional
-        The folds to hold out, all by default; documents of the others teach throughout. Others
-        as of `train_svc`.
+        Folds to hold out, or all; others teach throughout. The rest as of `train_svc`.
     """
     fits = _Fits(labels, knowledge, settings or SvcSettings(), steps)
     return fits.cross_validate(sorted(set(fits.folds.values())) if held_out is None else held_out)
