@@ -143,7 +143,7 @@ class SharedEncoder(OnnxEncoder):
             except TimeoutError:
                 if running.done():
                     return None
-            except Exception:
+            except Exception:  # told to the request whose it was; this one tries for itself
                 return None
 
     def _keep(self, key: bytes, encoded: Encoded) -> None:
