@@ -27,10 +27,9 @@ from scipy.sparse import csr_matrix
 from scipy.special import expit
 
 from engine.documents import from_sentences
-from engine.fusion.alignment import LabelSpace
 from engine.knowledge import Knowledge
 from engine.types import Recognition
-from training.assemble import scored_documents
+from training.assemble import scored_documents, space_of
 from training.commands.options import read_labels
 from training.encoder.calibrate import calibrate
 from training.encoder.checkpoint import Checkpoints
@@ -55,6 +54,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "experts' paragraphs and attack flows": ("ttpm-expert", "attack-flow"),
     "derived procedures": ("ttpm-derived",),
     "ATT&CK's descriptions": ("attack-techniques",),
+    "TRAM1 and its negatives": ("tram1", "tram1-negatives"),
+    "the small sources": ("ttpm-expert", "attack-flow", "ttpm-derived", "attack-techniques"),
 }
 FLOOR = 0.002
 
@@ -120,8 +121,7 @@ def counts_of(
 ) -> dict[str, list[Any]]:
     """Return counts a report at the best thresholds, of the fusion of the given scores."""
     documents = scored_documents(labels, scores, knowledge)
-    found = {t for one in documents for r in one.recognitions for t in r.techniques}
-    space = LabelSpace.of(found, knowledge)
+    space = space_of(documents, knowledge)
     frequencies = Counter(
         technique
         for example in labels.examples

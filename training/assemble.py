@@ -14,6 +14,7 @@ from engine.documents import from_sentences
 from engine.errors import TrainingDataError
 from engine.fusion import Fusion
 from engine.fusion.alignment import LabelSpace
+from engine.recognizers.commands import CommandRecognizer
 from engine.recognizers.explicit import ExplicitRecognizer
 from engine.releases import (
     ManifestDraft,
@@ -56,6 +57,7 @@ LICENCES = {
 }
 OWN_LICENCE = "not stated"
 SVC = "svc"
+UNTRAINED = (ExplicitRecognizer.name, CommandRecognizer.name)
 
 
 @dataclass(frozen=True)
@@ -89,14 +91,16 @@ def gather(parts: Iterable[Path]) -> dict[str, OutOfFold]:
 def scored_documents(
     labels: LabelSet, scores: Mapping[str, OutOfFold], knowledge: Knowledge
 ) -> list[ScoredDocument]:
-    """Return the documents that every recognizer scored out of fold, the explicit one added.
+    """Return the documents that every trained recognizer scored out of fold, the others added.
+
+    Those that learn nothing, `ExplicitRecognizer` and `CommandRecognizer`, have no fold.
 
     Raises
     ------
     TrainingDataError
         If no document was scored by all, or their sentences differ from the label set's.
     """
-    explicit = ExplicitRecognizer.load(None, knowledge, {})
+    untrained = (ExplicitRecognizer(knowledge), CommandRecognizer(knowledge))
     result = []
     for gold in labels.documents:
         if not scores or any(gold.id not in one.recognitions for one in scores.values()):
@@ -115,15 +119,29 @@ def scored_documents(
                 f"({sorted(folds)}), so their scores cannot be stacked. Train them with the same "
                 "data and seed."
             )
-        result.append(
-            ScoredDocument(document, (*own, explicit.recognize(document)), gold, folds.pop())
-        )
+        own += [recognizer.recognize(document) for recognizer in untrained]
+        result.append(ScoredDocument(document, tuple(own), gold, folds.pop()))
     if not result:
         raise TrainingDataError(
             "No document was scored out of fold by all recognizers, so nothing can be "
             "calibrated. Give labelled documents with their sentences (docs/training-data.md)."
         )
     return result
+
+
+def space_of(documents: Iterable[ScoredDocument], knowledge: Knowledge) -> LabelSpace:
+    """Return the techniques that the fusion learns to weigh.
+
+    Not those that commands alone can find: that recognizer is taken at its word.
+    """
+    found = {
+        technique
+        for one in documents
+        for recognition in one.recognitions
+        if recognition.recognizer != CommandRecognizer.name
+        for technique in recognition.techniques
+    }
+    return LabelSpace.of(found, knowledge)
 
 
 def fit(
@@ -137,8 +155,7 @@ def fit(
     """Cross-validate the fusion of the recognizers' scores, then fit it on all documents."""
     documents = scored_documents(labels, scores, knowledge)
     names = tuple(sorted(scores, key=lambda name: (name != SVC, name)))
-    found = {technique for one in documents for r in one.recognitions for technique in r.techniques}
-    space = LabelSpace.of(found, knowledge)
+    space = space_of(documents, knowledge)
     counts = Counter(
         technique
         for example in labels.examples
@@ -187,7 +204,7 @@ def assemble(
         techniques=fitted.fusion.space.techniques,
         recognizers={
             name: dict(recognizer_settings.get(name, {}))
-            for name in ("explicit", *fitted.recognizers)
+            for name in (*UNTRAINED, *fitted.recognizers)
         },
         recommenders={name: dict(value) for name, value in recommenders.items()},
         default_recommender=default_recommender,

@@ -64,7 +64,7 @@ def card(
     knowledge = Knowledge.load()
     measured: Measured | None = None
     if parts:
-        from training.assemble import fit, gather
+        from training.assemble import UNTRAINED, fit, gather
         from training.commands.options import progress_bars, read_labels
         from training.fusion import FusionSettings
 
@@ -72,7 +72,7 @@ def card(
         labels = read_labels(paths, left_out, knowledge)
         with progress_bars() as steps:
             fitted = fit(labels, gather(parts), knowledge, settings, steps=steps)
-        if missing := set(fitted.recognizers) ^ (set(opened.manifest.recognizers) - {"explicit"}):
+        if missing := set(fitted.recognizers) ^ (set(opened.manifest.recognizers) - {*UNTRAINED}):
             raise UsageError(
                 f"The release and the parts differ in: {', '.join(sorted(missing))}. Give the "
                 "parts that the release was made of."
