@@ -60,11 +60,15 @@ class ReleaseStore:
         self._pointer = ChampionPointer(self.root / "champion.json")
 
     def list(self) -> tuple[Entry, ...]:
-        """Return all releases, shipped ones first, each group sorted by name."""
+        """Return all releases, shipped ones first, each group sorted by name.
+
+        A shipped one that was taken into the store is listed as the store's.
+        """
         champion = self._champion_or_none()
-        shipped = [_entry(path, "shipped", champion) for path in _releases_in(self._shipped)]
         stored = [_entry(path, "store", champion) for path in _releases_in(self.root)]
-        return (*shipped, *stored)
+        taken = {entry.name for entry in stored}
+        shipped = [path for path in _releases_in(self._shipped) if path.name not in taken]
+        return (*(_entry(path, "shipped", champion) for path in shipped), *stored)
 
     def open(self, reference: str | Path) -> Release:
         """Open a release, with its hashes checked.
@@ -106,9 +110,14 @@ class ReleaseStore:
         return self._pointer.history()
 
     def use(self, name: str) -> Release:
-        """Make a release the champion, if it can be opened."""
+        """Make a release the champion, if it can be opened.
+
+        One that ships is copied into the store: who chose it has it still when another ships.
+        """
         release = self._open_named(name)
         with self._lock():
+            if release.path.parent == self._shipped:
+                release = self._take_in(release)
             if self._pointer.current() != name:
                 self._pointer.turn("use", name)
         return release
@@ -146,16 +155,20 @@ class ReleaseStore:
         with self._lock():
             if (known := self._find(release.name)) is not None:
                 return _same(Release.open(known), release)
-            try:
-                for abandoned in self.root.glob(f"{_INCOMING}*"):
-                    # Nobody else holds the lock, so whoever wrote this was interrupted.
-                    shutil.rmtree(abandoned)
-                return self._copy_in(release)
-            except OSError as error:
-                raise ReleaseError(
-                    f"Release {release.name} could not be written to {self.root} "
-                    f"({error.strerror}). The store is as it was before."
-                ) from error
+            return self._take_in(release)
+
+    def _take_in(self, release: Release) -> Release:
+        """Copy a release in; the caller holds the lock."""
+        try:
+            for abandoned in self.root.glob(f"{_INCOMING}*"):
+                # Nobody else holds the lock, so whoever wrote this was interrupted.
+                shutil.rmtree(abandoned)
+            return self._copy_in(release)
+        except OSError as error:
+            raise ReleaseError(
+                f"Release {release.name} could not be written to {self.root} "
+                f"({error.strerror}). The store is as it was before."
+            ) from error
 
     def _copy_in(self, release: Release) -> Release:
         incoming = Path(tempfile.mkdtemp(dir=self.root, prefix=_INCOMING))
@@ -190,8 +203,8 @@ class ReleaseStore:
         known = sorted({entry.name for entry in self.list()})
         raise ReleaseError(
             f"There is no release '{name}'. Known: {', '.join(known) or 'none'}. "
-            "A directory is given with a slash, such as ./my-release; "
-            "ttpscribe releases import DIR takes one into the store."
+            "Use one of these (ttpscribe releases use NAME), or take one in "
+            "(ttpscribe releases import DIR). A directory is given with a slash: ./my-release"
         )
 
     def _find(self, name: str) -> Path | None:

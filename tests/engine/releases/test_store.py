@@ -28,6 +28,20 @@ def test_the_shipped_release_is_the_champion_until_another_is_chosen(store, make
     assert store.champion().path == store.root / "second"
 
 
+def test_a_shipped_release_that_was_chosen_stays_when_another_ships(store, make_release):
+    chosen = store.use("shipped-one").digest
+    names = [entry.name for entry in store.list()]
+    shutil.rmtree(store._shipped / "shipped-one")
+    shutil.copytree(make_release("shipped-two").path, store._shipped / "shipped-two")
+
+    assert names == ["shipped-one"], "listed once"
+    assert store.champion().digest == chosen
+    assert [(entry.name, entry.champion) for entry in store.list()] == [
+        ("shipped-two", False),
+        ("shipped-one", True),
+    ]
+
+
 def test_another_process_sees_the_new_champion_at_once(store, make_release):
     watcher = ReleaseStore(store.root, shipped=store._shipped)
     seen = [watcher.champion_name()]
