@@ -27,6 +27,8 @@ from training.svc import cross_validated, train_svc
 if TYPE_CHECKING:
     from engine.knowledge import Knowledge
 
+# With more sentences of judged reports the champion's choice is gone by: rounds would take hours.
+ROUNDS_UP_TO = 50_000
 TEST_SHARE = 5  # One document in so many is the test set.
 ENCODER = "encoder"
 
@@ -105,10 +107,11 @@ def retrain(
     given = None if warm_start else settings.part
     scored = OutOfFold.load(given, ENCODER) if given is not None else None
     own = read([frozen.directory() / labels.name / "train.jsonl"], knowledge)
-    if settings.rounds > 1:
+    rounds = settings.rounds if len(own.examples) <= ROUNDS_UP_TO else 1
+    if rounds > 1:
         own = every_sentence(own)
     together = _together(seed.labels, own, settings, scored)
-    for _ in range(settings.rounds - 1):
+    for _ in range(rounds - 1):
         seen = cross_validated(together, knowledge, settings.svc, steps=steps)
         found = {one.id: seen.score(one) for one in own.documents if one.id in seen.folds}
         own = choose_again(own, labels.train, found, settings.verdicts)

@@ -32,7 +32,8 @@ class NightlySettings(BaseModel):
         Labelled documents that no release has learned from, for the gate.
     rounds : int
         Rounds of training anew. Each after the first chooses again which sentences show the
-        techniques of judged reports, by what the round before has learned.
+        techniques of judged reports, by what the round before has learned. With more than 50,000
+        sentences of judged reports there is one.
     harvest : bool
         Ask the platforms first.
     dry_run : bool

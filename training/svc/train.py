@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
     from engine.types import Recognition
 
 
+# Calibration and fusion need no more documents out of fold than this; each further fold costs a
+# fit on all others.
+ENOUGH_DOCUMENTS = 2_000
+
+
 @dataclass(frozen=True)
 class CrossValidated:
     """Recognizers that have each not seen some of the documents.
@@ -39,6 +45,7 @@ class CrossValidated:
     documents : tuple of LabelledDocument
         The cross-validated ones.
     folds : dict of document id to int
+        Of these.
     by_fold : dict of fold to SvcRecognizer
         The recognizer to score a fold's documents by: one that saw neither them nor their
         near-duplicates.
@@ -73,6 +80,8 @@ def train_svc(
 ) -> SvcTraining:
     """Train on a label set.
 
+    Folds are held out in turn, all of them or until ``ENOUGH_DOCUMENTS`` have been scored.
+
     Parameters
     ----------
     labels : LabelSet
@@ -92,7 +101,7 @@ def train_svc(
         If nothing can be learned from the label set.
     """
     fits = _Fits(labels, knowledge, settings or SvcSettings(), steps)
-    held = fits.cross_validate(sorted(set(fits.folds.values())))
+    held = fits.cross_validate(_enough(fits.folds))
     return SvcTraining(held.documents, held.folds, held.by_fold, fits.final())
 
 
@@ -113,6 +122,14 @@ def cross_validated(
     """
     fits = _Fits(labels, knowledge, settings or SvcSettings(), steps)
     return fits.cross_validate(sorted(set(fits.folds.values())) if held_out is None else held_out)
+
+
+def _enough(folds: Mapping[str, int]) -> list[int]:
+    """Return the first folds that together have enough documents, or all."""
+    sizes = Counter(folds.values())
+    order = sorted(sizes)
+    before = np.cumsum([0, *(sizes[fold] for fold in order)])[:-1]
+    return [fold for fold, held in zip(order, before, strict=True) if held < ENOUGH_DOCUMENTS]
 
 
 class _Fits:
@@ -147,8 +164,8 @@ class _Fits:
 
         self._calibrate = calibrate
         return CrossValidated(
-            tuple(document for document in self.labels.documents if document.id in self.folds),
-            self.folds,
+            tuple(one for one in self.labels.documents if self.folds.get(one.id) in models),
+            {name: fold for name, fold in self.folds.items() if fold in models},
             {fold: calibrate(model) for fold, model in models.items()},
         )
 

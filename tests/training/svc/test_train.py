@@ -141,3 +141,20 @@ def test_words_of_few_texts_do_not_get_into_a_release(tmp_path: Path) -> None:
 
     assert "brackwater" not in vocabulary
     assert "norrvik" in vocabulary, "the count is what keeps it out"
+
+
+def test_with_documents_enough_the_other_folds_teach_throughout(
+    small_labels: LabelSet, knowledge: Knowledge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train_svc(small_labels, knowledge, SMALL)
+    first = sorted(set(whole.folds.values()))[0]
+    held = {name for name, fold in whole.folds.items() if fold == first}
+    monkeypatch.setattr("training.svc.train.ENOUGH_DOCUMENTS", len(held))
+
+    trained = train_svc(small_labels, knowledge, SMALL)
+
+    assert {document.id for document in trained.documents} == set(trained.folds) == held
+    assert len(held) < len(whole.documents)
+    same = trained.score(trained.documents[0]).sentence_scores
+    assert same.shape == whole.score(trained.documents[0]).sentence_scores.shape
+    assert trained.recognizer.sentences.labels == whole.recognizer.sentences.labels
