@@ -176,7 +176,7 @@ def _fill(
 def _enter(opened: Ledger, count: int) -> None:
     """Enter what an enrichment with fifteen techniques does."""
     for _ in range(count):
-        identifier = str(uuid.uuid4())
+        identifier = uuid.uuid4().hex
         with opened.transaction():
             opened.begin_enrichment(
                 Enrichment(

@@ -21,7 +21,7 @@ from connector.memory import PLATFORM
 from connector.metrics import Metrics, Watch
 from connector.platform import Platform
 from connector.queue import JournalledQueue
-from engine.errors import TtpscribeError
+from engine.errors import LedgerError, TtpscribeError
 
 if TYPE_CHECKING:
     from connector.settings import Settings
@@ -252,6 +252,8 @@ class Connector:
         if failure is None:
             try:
                 message = self._try(claim, order)
+            except LedgerError:
+                raise  # no fault of the report's: taken up again when the ledger is there
             except TtpscribeError as error:
                 failure = self._failed(claim, str(error), type(error).__name__)
             except Exception as error:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from connector.errors import OutOfScope
 from connector.writer import Draft, author
-from engine.errors import TtpscribeError
+from engine.errors import LedgerError, TtpscribeError
 
 if TYPE_CHECKING:
     from connector.enrichment import Enrichment, Order
@@ -49,6 +49,8 @@ def play(
         draft = enrichment.prepare(claim.message, order).draft
         if draft is not None:
             bundle = add(bundle, order.entity_id, draft)
+    except LedgerError:
+        raise  # no fault of the report's: taken up again when the ledger is there
     except OutOfScope as error:
         log.info("The bundle goes back as it came: %s", error)
     except Exception as error:

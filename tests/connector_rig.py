@@ -16,10 +16,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from opencti_double import Element, OpenCTIDouble, Work
 
+from connector import enrichment
 from connector.connector import Connector
 from connector.settings import ConnectorSettings, OpenCTISettings, Settings, TtpscribeSettings
+from engine.errors import LedgerError
 
 CONNECTOR_ID = "22222222-bbbb-4bbb-8bbb-222222222222"
 LSASS = "Example Spider dumped LSASS memory with Mimikatz to steal credentials (T1003.001)."
@@ -160,6 +163,20 @@ class Processes:
     def _answer(self) -> str:
         assert self._parent.stdout is not None
         return self._parent.stdout.readline().strip()
+
+
+def once_away(monkeypatch: pytest.MonkeyPatch) -> list[Exception]:
+    """Let the ledger fail once, when an analysis is to be recorded; empty when it did."""
+    left: list[Exception] = [LedgerError("The ledger cannot be used: the server is shutting down.")]
+    record = enrichment.record
+
+    def away(*given: Any) -> None:
+        if left:
+            raise left.pop()
+        record(*given)
+
+    monkeypatch.setattr(enrichment, "record", away)
+    return left
 
 
 def example(

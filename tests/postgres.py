@@ -36,9 +36,50 @@ def _programs() -> Path | None:
     return versions[-1].parent if versions else None
 
 
+class Server:
+    """A throwaway cluster that listens at a socket in its directory, and nowhere else."""
+
+    def __init__(self, home: Path, command: list[str]) -> None:
+        self.home = home
+        self._command = command
+        self._log = (home / "log").open("ab")
+        self._shell: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        self._shell = subprocess.Popen(
+            ["sh", "-c", _SUPERVISOR, "sh", *self._command],
+            stdin=subprocess.PIPE,
+            stdout=self._log,
+            stderr=self._log,
+            cwd=self.home,
+            env={**os.environ, "DATA": str(self.home / "data")},
+        )
+        _wait(self.home)
+
+    def stop(self) -> None:
+        """End it as a crash does: nobody is waited for, and the next start recovers."""
+        assert self._shell is not None
+        assert self._shell.stdin is not None
+        self._shell.stdin.close()
+        self._shell.wait(timeout=30)
+
+    def close(self) -> None:
+        self.stop()
+        self._log.close()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+
 @contextmanager
 def running_server() -> Iterator[Path]:
-    """The directory of the socket at which a throwaway cluster listens, and nowhere else."""
+    """The directory of the socket of a server that runs."""
+    with restartable_server() as server:
+        yield server.home
+
+
+@contextmanager
+def restartable_server() -> Iterator[Server]:
+    """A server that may be stopped and started."""
     programs = _programs()
     if programs is None:
         pytest.skip(HINT)
@@ -53,25 +94,13 @@ def running_server() -> Iterator[Path]:
     subprocess.run(
         [*as_user, *map(str, initdb), "--locale=C"], check=True, capture_output=True, cwd=home
     )
-    server = [programs / "postgres", "-D", data, "-k", home, "-h", "", "-F", "-c", "jit=off"]
-    log = (home / "log").open("wb")
-    shell = subprocess.Popen(
-        ["sh", "-c", _SUPERVISOR, "sh", *as_user, *map(str, server)],
-        stdin=subprocess.PIPE,
-        stdout=log,
-        stderr=log,
-        cwd=home,
-        env={**os.environ, "DATA": str(data)},
-    )
+    command = [programs / "postgres", "-D", data, "-k", home, "-h", "", "-F", "-c", "jit=off"]
+    server = Server(home, [*as_user, *map(str, command)])
     try:
-        _wait(home)
-        yield home
+        server.start()
+        yield server
     finally:
-        assert shell.stdin is not None
-        shell.stdin.close()
-        shell.wait(timeout=30)
-        log.close()
-        shutil.rmtree(home, ignore_errors=True)
+        server.close()
 
 
 def _wait(home: Path) -> None:

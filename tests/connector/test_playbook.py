@@ -7,7 +7,8 @@ import json
 import time
 from typing import Any
 
-from connector_rig import CONNECTOR_ID, Rig, example
+import pytest
+from connector_rig import CONNECTOR_ID, Rig, example, once_away
 from opencti_double import Element, OpenCTIDouble
 
 AUTHOR = {"type": "identity", "id": "identity--1", "name": "CERT", "identity_class": "organization"}
@@ -89,3 +90,13 @@ def test_a_failure_gives_the_bundle_back(platform: OpenCTIDouble, serving: Rig) 
     # The same bundle again is a new message, not one that was done.
     platform.faults.clear()
     assert play(platform, report, given) != given
+
+
+def test_a_ledger_that_is_away_for_a_moment_costs_no_additions(
+    platform: OpenCTIDouble, serving: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = once_away(monkeypatch)
+    report = example(platform)
+    given = bundle_of(report)
+    assert play(platform, report, given) != given
+    assert away == []

@@ -5,15 +5,49 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from connector_rig import CONNECTOR_ID, STORY, Processes, Rig
-from opencti_double import OpenCTIDouble, Worker
-from postgres import new_database
+import pytest
+from connector_rig import CONNECTOR_ID, STORY, Processes, Rig, once_away
+from opencti_double import Element, OpenCTIDouble, Worker
+from postgres import new_database, restartable_server
 
 from connector import orders
 from engine.ledger import Journal
 
 # A full run of 200 is in bench/enrichment.py.
 REPORTS = 16
+
+
+def asked_for(platform: OpenCTIDouble) -> tuple[list[Element], list[str]]:
+    """Create reports and ask for all of them; return them and the works."""
+    reports = [
+        platform.create_report(f"Report {n}", description=f"Case {n}. {STORY}")
+        for n in range(REPORTS)
+    ]
+    return reports, [platform.ask_enrichment(each, CONNECTOR_ID) for each in reports]
+
+
+def until_worked(platform: OpenCTIDouble, works: list[str], number: int) -> None:
+    end = time.monotonic() + 120
+    while sum(platform.work(each).processed_time is not None for each in works) < number:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def all_done_once(
+    platform: OpenCTIDouble, rig: Rig, journal: Journal, works: list[str], reports: list[Element]
+) -> None:
+    for work in works:
+        done = rig.wait(work, 120)
+        assert done.errors == []
+        told = [each["message"] for each in done.messages]
+        assert len([each for each in told if not each.startswith("Connector ")]) == 1
+    for report in reports:
+        state = platform.state(report)
+        assert state["techniques"] == ["T1059.001", "T1566.001"]
+        assert len(state["notes"]) == 1
+    assert len(platform.store.of_type("Report")) == REPORTS
+    until_done(journal, REPORTS)
+    assert journal.claim() is None
 
 
 def until_done(journal: Journal, number: int) -> None:
@@ -35,32 +69,49 @@ def test_two_processes_share_the_queue_and_one_is_killed(
     rig.ttpscribe |= {"ledger_url": rig.ledger, "write_html": False, "write_navigator": False}
     worker.start()
     registered = rig.open()
-    reports = [
-        platform.create_report(f"Report {n}", description=f"Case {n}. {STORY}")
-        for n in range(REPORTS)
-    ]
-    works = [platform.ask_enrichment(each, CONNECTOR_ID) for each in reports]
+    reports, works = asked_for(platform)
     running = [processes.start(rig), processes.start(rig)]
     for kills in range(2):
-        share = REPORTS * (kills + 1) // 4
-        end = time.monotonic() + 120
-        while sum(platform.work(each).processed_time is not None for each in works) < share:
-            assert time.monotonic() < end
-            time.sleep(0.02)
+        until_worked(platform, works, REPORTS * (kills + 1) // 4)
         processes.kill(running.pop(0))
         running.append(processes.start(rig))
-    for work in works:
-        done = rig.wait(work, 120)
-        assert done.errors == []
-        told = [each["message"] for each in done.messages]
-        assert len([each for each in told if not each.startswith("Connector ")]) == 1
-    for report in reports:
-        state = platform.state(report)
-        assert state["techniques"] == ["T1059.001", "T1566.001"]
-        assert len(state["notes"]) == 1
-    assert len(platform.store.of_type("Report")) == REPORTS
-    until_done(registered.journal, REPORTS)
-    assert registered.journal.claim() is None
+    all_done_once(platform, rig, registered.journal, works, reports)
+
+
+def test_postgresql_crashes_and_comes_back_under_load(
+    platform: OpenCTIDouble, rig: Rig, worker: Worker, processes: Processes
+) -> None:
+    with restartable_server() as server:
+        rig.ledger = new_database(server.home)
+        rig.ttpscribe |= {"ledger_url": rig.ledger, "write_html": False, "write_navigator": False}
+        worker.start()
+        registered = rig.open()
+        reports, works = asked_for(platform)
+        processes.start(rig)
+        processes.start(rig)
+        for crashes in range(2):
+            until_worked(platform, works, REPORTS * (crashes + 1) // 4)
+            server.stop()
+            time.sleep(1)  # longer than both connectors can do without their ledger
+            assert sum(platform.work(each).processed_time is None for each in works) > 2
+            server.start()
+        all_done_once(platform, rig, registered.journal, works, reports)
+        # An attempt that the crash cut off is in the ledger once, with the one that ended it.
+        for report in reports:
+            written = registered.ledger.written("opencti", report.id)
+            refs = [each.technique for each in written if each.kind == "ref"]
+            assert sorted(map(str, refs)) == ["T1059.001", "T1566.001"]
+
+
+def test_a_ledger_that_is_away_for_a_moment_fails_no_work(
+    platform: OpenCTIDouble, serving: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = once_away(monkeypatch)
+    report = platform.create_report("Report", description=STORY)
+    work = serving.enrich(report)
+    assert away == []
+    assert work.errors == []
+    assert platform.state(report)["techniques"] == ["T1059.001", "T1566.001"]
 
 
 def test_a_redelivered_message_is_not_done_twice(platform: OpenCTIDouble, serving: Rig) -> None:
