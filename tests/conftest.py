@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from full_disk import Disk, small_disk
 from image_fixture import image
 
 __all__ = ["image"]
@@ -31,6 +32,15 @@ def engine(_own_surroundings: None) -> Engine:
     from engine import Engine
 
     return Engine.open()
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    """A small disk of the test's own, to be filled."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    with small_disk(folder) as mounted:
+        yield mounted
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from engine.errors import TtpscribeError
 
 GROUP = "ttpscribe.commands"
 EXIT_INTERRUPTED = 130
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def _loader(point: EntryPoint) -> Loader:
@@ -94,6 +96,17 @@ def main() -> None:
         click.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)
     except (ReaderGone, BrokenPipeError):
-        # Silence the flush at exit as well.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence()
         sys.exit(0)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        where = f" ({error.filename})" if error.filename else ""
+        click.echo(f"Error: The disk is full{where}. Make room, and call again.", err=True)
+        _silence()
+        sys.exit(TtpscribeError.exit_code)
+
+
+def _silence() -> None:
+    """Let the flush at exit, which would fail again, go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

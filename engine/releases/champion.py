@@ -91,9 +91,22 @@ class ChampionPointer:
         return chosen[-2] if len(chosen) > 1 else None
 
     def turn(self, action: Literal["use", "rollback"], name: str) -> None:
-        """Point to another release. The caller holds the store's lock."""
+        """Point to another release. The caller holds the store's lock.
+
+        Raises
+        ------
+        ReleaseError
+            If the pointer cannot be written, as when the disk is full.
+        """
         added = Turn(action=action, name=name, at=datetime.now(UTC))
-        self._write((*self.history(), added))
+        try:
+            self._write((*self.history(), added))
+        except OSError as error:
+            raise ReleaseError(
+                f"The champion pointer {self.path} cannot be written ({error.strerror}). The "
+                "champion is the one before. Mend that, and then: ttpscribe releases "
+                f"{'rollback' if action == 'rollback' else f'use {name}'}"
+            ) from error
 
     def _write(self, turns: Sequence[Turn]) -> None:
         text = json.dumps([turn.model_dump(mode="json") for turn in turns], indent=1) + "\n"

@@ -136,12 +136,15 @@ class Results:
     def _replace(self, name: str, query: str) -> Path:
         path = self.directory / name
         scratch = path.with_suffix(".part")
-        with scratch.open("w", encoding="ascii", newline="\n") as file:
-            for (line,) in self._base.execute(query):
-                file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.replace(path)
+        try:
+            with scratch.open("w", encoding="ascii", newline="\n") as file:
+                for (line,) in self._base.execute(query):
+                    file.write(line)
+                file.flush()
+                os.fsync(file.fileno())
+            scratch.replace(path)
+        finally:
+            scratch.unlink(missing_ok=True)
         return path
 
     @contextmanager

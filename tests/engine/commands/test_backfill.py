@@ -12,8 +12,9 @@ from engine import scale as module
 from engine.commands import analyse as analyse_module
 from engine.commands.analyse import analyse
 from engine.commands.backfill import backfill
-from engine.errors import UsageError
+from engine.errors import TtpscribeError, UsageError
 from engine.scale.analysing import Identity
+from engine.scale.results import Results
 
 
 @pytest.fixture
@@ -57,6 +58,30 @@ def test_it_writes_what_analyse_writes(workers, reports, tmp_path):
     (failure,) = map(json.loads, (out / "failures.jsonl").read_text().splitlines())
     assert failure["id"] == "empty.txt"
     assert "empty" in failure["error"]
+
+
+def test_a_full_disk_ends_it_and_the_same_call_goes_on(workers, reports, disk, monkeypatch):
+    kept = []
+    keep = Results.keep
+
+    def filling(results, key, line):
+        if len(kept) == 3:
+            disk.fill()
+        keep(results, key, line + " " * 10_000)
+        kept.append(key)
+
+    (reports / "empty.txt").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(Results, "keep", filling)
+        failed = call(backfill, reports, "-o", disk.root / "out")
+    assert "Make room or name another --output" in str(failed.exception)
+    assert isinstance(failed.exception, TtpscribeError)
+    disk.free()
+    done = call(backfill, reports, "-o", disk.root / "out")
+    assert done.exit_code == 0, done.output
+    assert "2 analysed" in done.stderr
+    assert "3 done before" in done.stderr
+    assert len((disk.root / "out" / "results.jsonl").read_text().splitlines()) == 5
 
 
 def test_called_again_it_does_what_is_missing(workers, engine, reports, tmp_path, monkeypatch):

@@ -25,6 +25,16 @@ def test_a_reader_that_stops_early_is_no_error(arguments):
     assert done.stderr == ""
 
 
+def test_an_output_without_room_says_so():
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [TTPSCRIBE, "knowledge", "show", "T1059"],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr == "Error: The disk is full. Make room, and call again.\n"
+
+
 def test_a_wrong_word_is_a_wrong_call():
     done = subprocess.run([TTPSCRIBE, "analise"], capture_output=True, text=True, check=False)
     assert done.returncode == 2

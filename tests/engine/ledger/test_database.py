@@ -223,6 +223,23 @@ def test_a_full_disk_says_so_and_keeps_what_was_there(tmp_path):
         assert ledger.removed("opencti", "r") == {"T1001"}
 
 
+def test_a_full_disk_keeps_the_journal_and_takes_more_when_there_is_room(disk):
+    with Ledger.open(disk.root / "ledger.sqlite") as ledger:
+        journal = ledger.journal("opencti", "queue")
+        claim = journal.take("first", "{}")
+        disk.fill()
+        with pytest.raises(LedgerError, match="the disk is full"):
+            claim.step("sent", {"techniques": ["T1001"] * 10_000})
+        with pytest.raises(LedgerError, match="the disk is full"):
+            journal.put("second", "{}" * 100_000)
+        assert journal.counts() == {"waiting": 0, "taken": 1, "done": 0, "failed": 0}
+        disk.free()
+        claim.step("sent", {"techniques": []})
+        claim.done()
+        assert journal.put("second", "{}")
+        assert journal.counts() == {"waiting": 1, "taken": 0, "done": 1, "failed": 0}
+
+
 def test_postgresql_that_does_not_answer_says_so_without_the_password():
     with pytest.raises(LedgerError, match="does not answer") as caught:
         Ledger.open("postgresql://me:hunter2@127.0.0.1:1/ledger")

@@ -207,6 +207,30 @@ def test_a_full_disk_leaves_the_store_as_it_was(store, make_release, monkeypatch
     assert {path.name for path in store.root.iterdir()} == {".lock"}
 
 
+def test_on_a_disk_that_fills_a_release_is_taken_in_and_used_or_not(disk, make_release, tmp_path):
+    store = ReleaseStore(disk.root, shipped=tmp_path / "shipped")
+    make_release("shipped-one", folder="shipped")
+    made = make_release("a").path
+    disk.fill()
+    with pytest.raises(ReleaseError, match="The store is as it was before"):
+        store.publish(made)
+    assert [entry.name for entry in store.list()] == ["shipped-one"]
+    disk.free()
+    store.publish(made)
+    disk.fill()
+    with pytest.raises(ReleaseError, match="The champion is the one before.*releases use a"):
+        store.use("a")
+    assert store.champion_name() == "shipped-one"
+    disk.free()
+    store.use("a")
+    disk.fill()
+    with pytest.raises(ReleaseError, match="The champion is the one before.*releases rollback"):
+        store.rollback()
+    assert store.champion_name() == "a"
+    disk.free()
+    assert {path.name for path in disk.root.iterdir()} == {".lock", "a", "champion.json"}
+
+
 def test_a_store_that_cannot_be_written_says_so(tmp_path, make_release):
     (tmp_path / "file").write_text("")
     store = ReleaseStore(tmp_path / "file" / "store", shipped=tmp_path / "none")

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from engine.errors import UsageError
+from engine.errors import TtpscribeError, UsageError
 from engine.scale.results import Results
 
 JOB = {"release": "2026-11", "operating_point": "balanced"}
@@ -56,6 +56,18 @@ def test_the_same_document_twice_is_written_twice(tmp_path):
         assert results.ask(1, "a", "x") == key
         results.keep(key, "1\n")
         assert results.write_out().read_text() == "1\n1\n"
+
+
+def test_on_a_full_disk_they_appear_whole_or_not_at_all(disk):
+    with Results(disk.root, JOB) as results:
+        for number in range(3):
+            results.keep(results.ask(number, number, "x"), "x" * 1_000_000 + "\n")
+        disk.fill()
+        with pytest.raises(TtpscribeError, match="Make room"):
+            results.write_out()
+        assert not list(disk.root.glob("results.*"))
+        disk.free()
+        assert results.write_out().stat().st_size == 3_000_003
 
 
 def test_another_job_is_refused(tmp_path):

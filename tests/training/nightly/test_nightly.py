@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from nightly_program import nightly
 from small_verdicts import NOON, judge, site_reports
 
-from engine.errors import LedgerError, ReleaseError
+from engine.errors import LedgerError, ReleaseError, TtpscribeError
 from engine.harvest import Harvest
 from engine.ledger import Ledger
 from engine.releases import ReleaseStore
@@ -201,6 +201,32 @@ def test_publishing_fails_whole_and_is_made_up_for(home, shipped, ledger, monkey
             given.run()
     assert given.run().published
     assert store.champion_name() != before
+
+
+def test_a_disk_that_fills_at_each_step_costs_nothing_but_that_step(
+    whole, disk, shipped, site, ledger, monkeypatch
+):
+    _, undisturbed, _ = whole
+    monkeypatch.setenv("TTPSCRIBE_DATA_DIR", str(disk.root))
+    monkeypatch.delenv("TTPSCRIBE_RELEASE", raising=False)
+    for step in ("freeze", "train", "decide", "publish", "card", "tell"):
+        with monkeypatch.context() as patch:
+            name = "finish" if step == "tell" else step
+            work = getattr(NightSteps, name)
+
+            def on_a_full_disk(night, work=work):
+                disk.fill()
+                return work(night)
+
+            patch.setattr(NightSteps, name, on_a_full_disk)
+            with pytest.raises(TtpscribeError, match="No space left"):
+                nightly(ledger, shipped).run()
+        assert not journal.last().done(step)
+        disk.free()
+    night = nightly(ledger, shipped).run()
+    assert night.published
+    champion = ReleaseStore(shipped=shipped.parent).champion()
+    assert champion.digest == undisturbed.challenger.digest
 
 
 def test_a_ledger_that_fails_stops_the_night(home, shipped, ledger):

@@ -153,9 +153,22 @@ def trained_on(name: str, root: Path | None = None) -> frozenset[str] | None:
 
 
 def keep_suspicious(name: str, doubts: Iterable[Doubt], root: Path | None = None) -> None:
-    """Note the labels that the models doubt beside the set."""
+    """Note the labels that the models doubt beside the set.
+
+    Raises
+    ------
+    TrainingDataError
+        If it cannot be written; the set is as it was before.
+    """
     folder = (root or directory()) / name
-    _write_manifest(folder, {**_manifest(folder), "suspicious": [asdict(d) for d in doubts]})
+    facts = {**_manifest(folder), "suspicious": [asdict(d) for d in doubts]}
+    try:
+        _write_manifest(folder, facts)
+    except OSError as error:
+        raise TrainingDataError(
+            f"What is doubtful in the label set {folder} cannot be written beside it "
+            f"({error.strerror}). Free some space and call again."
+        ) from error
 
 
 def erase(platform: str, report: str, root: Path | None = None) -> int:
@@ -324,9 +337,13 @@ def _damaged(folder: Path, why: object) -> TrainingDataError:
 
 def _write_manifest(folder: Path, facts: Mapping[str, Any]) -> None:
     text = json.dumps(facts, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-    with _private(folder / f"{MANIFEST}.new") as stream:
-        stream.write(text.encode())
-    (folder / f"{MANIFEST}.new").replace(folder / MANIFEST)
+    new = folder / f"{MANIFEST}.new"
+    try:
+        with _private(new) as stream:
+            stream.write(text.encode())
+        new.replace(folder / MANIFEST)
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def _private(path: Path) -> Any:

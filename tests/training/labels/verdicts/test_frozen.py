@@ -27,6 +27,22 @@ def root(tmp_path, site):
     return tmp_path / "labels"
 
 
+def test_a_full_disk_leaves_sets_as_they_were(site, disk):
+    disk.fill()
+    with pytest.raises(TrainingDataError, match="Free some space"):
+        frozen.write(site.labels, disk.root)
+    assert [path.name for path in disk.root.iterdir()] == [".ballast"]
+    disk.free()
+    frozen.write(site.labels, disk.root)
+    before = frozen.load(site.labels.name, disk.root)
+    doubts = [replace(doubt) for doubt in before.disagreements]
+    disk.fill()
+    with pytest.raises(TrainingDataError, match="Free some space"):
+        frozen.keep_suspicious(site.labels.name, doubts, disk.root)
+    assert frozen.load(site.labels.name, disk.root) == before
+    assert not list(disk.root.rglob("*.new"))
+
+
 def test_verdicts_label_the_sentences_that_carry_them(site):
     right = wrong = 0
     for document in site.labels.train:
