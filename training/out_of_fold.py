@@ -14,9 +14,10 @@ from typing import Self
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file
 from scipy.sparse import csr_matrix, vstack
 
+from engine.arrays import write_arrays
 from engine.errors import TrainingDataError
 from engine.types import Recognition
 
@@ -59,7 +60,7 @@ class OutOfFold:
             arrays["tactics"] = np.array(
                 [[r.tactic_scores[tactic] for tactic in tactics] for r in all_of], np.float16
             )
-        save_file(arrays, folder / f"{self.recognizer}.safetensors")
+        write_arrays(arrays, folder / f"{self.recognizer}.safetensors")
         fields = {
             "recognizer": self.recognizer,
             "techniques": all_of[0].techniques,

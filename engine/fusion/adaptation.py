@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.arrays import write_arrays
 from engine.fusion.alignment import LabelSpace
 from engine.fusion.features import LOWEST, Candidates
 
@@ -133,10 +134,8 @@ class Adaptation:
 
     def save(self, directory: Path) -> None:
         """Write beside ``fusion.json``: the same adaptation gives the same bytes."""
-        from safetensors.numpy import save_file
-
         directory.mkdir(parents=True, exist_ok=True)
-        save_file(
+        write_arrays(
             {
                 "bias": self.bias.astype(np.float32),
                 "document_offset": self.document_offset.astype(np.float32),

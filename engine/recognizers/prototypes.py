@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from engine.arrays import write_arrays
 from engine.errors import ReleaseError
 
 ARRAYS = "prototypes.safetensors"
@@ -118,10 +119,8 @@ class Prototypes:
 
     def save(self, directory: Path) -> None:
         """Write into a directory, vectors as 8-bit integers."""
-        from safetensors.numpy import save_file
-
         arrays = {"vectors": _quantized(self.vectors), "rivals": _quantized(self.rivals)}
-        save_file(arrays, directory / ARRAYS)
+        write_arrays(arrays, directory / ARRAYS)
         settings = {
             "techniques": self.techniques,
             "rivals": self.rival_techniques,

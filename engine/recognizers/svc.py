@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from engine.arrays import write_arrays
 from engine.errors import ReleaseError
 from engine.recognizers.linear import LinearModel
 from engine.recognizers.tfidf import Tfidf
@@ -103,13 +104,11 @@ class SvcRecognizer:
 
     def save(self, directory: Path) -> None:
         """Write the model into a directory: the same model gives the same bytes."""
-        from safetensors.numpy import save_file
-
         directory.mkdir(parents=True, exist_ok=True)
         arrays: dict[str, Any] = dict(self.tfidf.save(directory))
         arrays |= self.sentences.arrays("sentences")
         arrays |= self.documents.arrays("documents")
-        save_file(dict(sorted(arrays.items())), directory / ARRAYS)
+        write_arrays(dict(sorted(arrays.items())), directory / ARRAYS)
         labels = {"sentences": self.sentences.labels, "documents": self.documents.labels}
         (directory / LABELS).write_text(json.dumps(labels, indent=1) + "\n", encoding="utf-8")
 

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from engine.arrays import write_arrays
 from engine.errors import ReleaseError, TrainingDataError, UsageError
 from engine.recommenders.base import (
     Matrix,
@@ -188,8 +189,6 @@ class RecommenderModel(ABC, Generic[S]):
 
     def save(self, directory: Path) -> None:
         """Write ``recommender.json`` and ``model.safetensors``."""
-        from safetensors.numpy import save_file
-
         directory.mkdir(parents=True, exist_ok=True)
         description = {
             "format": FORMAT,
@@ -202,7 +201,7 @@ class RecommenderModel(ABC, Generic[S]):
         arrays = {"popularity": self.popularity_}
         for name, kind in self.learned.items():
             arrays[name.rstrip("_")] = getattr(self, name).astype(kind)
-        save_file(arrays, directory / ARRAYS)
+        write_arrays(arrays, directory / ARRAYS)
 
     @classmethod
     def load(cls, directory: Path) -> Self:

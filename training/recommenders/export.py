@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.arrays import write_arrays
 from engine.recommenders import Matrix, Recommender
 
 
@@ -27,8 +28,6 @@ def export_embeddings(model: Recommender, matrix: Matrix, directory: Path) -> Pa
     Path
         The folder written.
     """
-    from safetensors.numpy import save_file
-
     arrays = {
         name: np.ascontiguousarray(getattr(model, f"{name}_"), dtype=np.float32)
         for name in ("item_factors", "user_factors", "item_bias")
@@ -38,7 +37,7 @@ def export_embeddings(model: Recommender, matrix: Matrix, directory: Path) -> Pa
     target.mkdir(parents=True, exist_ok=True)
     for name, array in arrays.items():
         np.save(target / f"{name}.npy", array, allow_pickle=False)
-    save_file(arrays, target / "embeddings.safetensors")
+    write_arrays(arrays, target / "embeddings.safetensors")
     ids = {"techniques": list(model.techniques_), "rows": [row.id for row in matrix.rows]}
     text = json.dumps(ids, indent=0, ensure_ascii=False) + "\n"
     (target / "ids.json").write_text(text, encoding="utf-8")

@@ -218,13 +218,13 @@ def test_on_a_disk_that_fills_a_release_is_taken_in_and_used_or_not(disk, make_r
     disk.free()
     store.publish(made)
     disk.fill()
-    with pytest.raises(ReleaseError, match="The champion is the one before.*releases use a"):
+    with pytest.raises(ReleaseError, match=r"The champion is the one before.*releases use a"):
         store.use("a")
     assert store.champion_name() == "shipped-one"
     disk.free()
     store.use("a")
     disk.fill()
-    with pytest.raises(ReleaseError, match="The champion is the one before.*releases rollback"):
+    with pytest.raises(ReleaseError, match=r"The champion is the one before.*releases rollback"):
         store.rollback()
     assert store.champion_name() == "a"
     disk.free()
