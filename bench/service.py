@@ -6,6 +6,7 @@ files. The same mix goes to the engine in process, to the service from one clien
 
     python bench/service.py                          two minutes and a half
     python bench/service.py --clients 16 --seconds 60 --json out.json
+    python bench/service.py --only many --seconds 240    whether memory levels off
 """
 
 from __future__ import annotations
@@ -38,6 +39,9 @@ from service_rig import Process, serving  # noqa: E402
 EXAMPLE = PROJECT / "examples" / "copper-lantern.md"
 # Sentences of a report, and how often it comes.
 MIX = (("note", 3, 5), ("text", 25, 4), ("sentences", 25, 3), ("html", 60, 2), ("long", 130, 2))
+
+
+SLICES = 12
 
 
 @dataclass(frozen=True)
@@ -169,6 +173,11 @@ def memory(process: psutil.Process, every: float, ended: threading.Event) -> lis
     return found
 
 
+def _parts(values: list[float], number: int) -> list[list[float]]:
+    length = max(1, len(values) // number)
+    return [values[start : start + length] for start in range(0, len(values), length)]
+
+
 def table(title: str, figures: dict[str, float]) -> None:
     told = ", ".join(f"{name} {value:,.2f}".removesuffix(".00") for name, value in figures.items())
     print(f"{title}: {told}", flush=True)
@@ -178,22 +187,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=60, help="of the run with many clients")
+    parser.add_argument("--only", choices=["many"], help="leave out what is compared with")
     parser.add_argument("--json", type=Path, help="write the figures there, too")
     options = parser.parse_args()
     load = [round(one, 1) for one in os.getloadavg()]
     print(f"{os.cpu_count()} cores, load before {load}", flush=True)
 
-    alone = in_process(options.seconds / 2)
-    table("in process", alone.figures())
+    runs: dict[str, Run] = {}
+    if options.only is None:
+        runs["in process"] = in_process(options.seconds / 2)
+        table("in process", runs["in process"].figures())
     with tempfile.TemporaryDirectory() as data, serving({"TTPSCRIBE_DATA_DIR": data}) as it:
         process = psutil.Process(it.pid)
         over_http(it, 1, 2, 1)  # warm
-        one = over_http(it, 1, options.seconds / 2, 2000)
-        table("one client", one.figures())
+        if options.only is None:
+            runs["one client"] = over_http(it, 1, options.seconds / 2, 2000)
+            table("one client", runs["one client"].figures())
         readings: list[float] = []
         ended = threading.Event()
         watch: Callable[[], None] = lambda: readings.extend(  # noqa: E731
-            memory(process, options.seconds / 40, ended)
+            memory(process, options.seconds / 120, ended)
         )
         watcher = threading.Thread(target=watch)
         watcher.start()
@@ -201,22 +214,18 @@ def main() -> None:
         ended.set()
         watcher.join()
         table(f"{options.clients} clients", many.figures())
-    half = len(readings) // 2
-    result = {
-        "against one client": many.rate / one.rate,
-        "against in process": many.rate / alone.rate,
-        "one client against in process": one.rate / alone.rate,
-        "memory, first half at most (MB)": max(readings[1:half]),
-        "memory, second half at most (MB)": max(readings[half:]),
-    }
-    table("so", result)
+    result = {f"against {name}": many.rate / run.rate for name, run in runs.items()}
+    if result:
+        table("so", result)
+    slices = [max(part) for part in _parts(readings[1:], SLICES)]
+    print("memory, at most in each slice (MB):", ", ".join(f"{most:.0f}" for most in slices))
     print("statuses:", dict(many.statuses))
     if options.json:
         whole = {
-            "in process": alone.figures(),
-            "one client": one.figures(),
+            **{name: run.figures() for name, run in runs.items()},
             f"{options.clients} clients": many.figures(),
             "so": result,
+            "memory (MB)": slices,
             "statuses": dict(many.statuses),
             "load before": load,
         }

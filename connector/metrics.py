@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SECONDS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600)
 COUNTS = (0, 1, 2, 5, 10, 20, 50, 100)
+SHARES = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1)
 
 
 class Watch:
@@ -81,6 +82,11 @@ class Metrics(Watch):
             "Probabilities of findings: a shift of their distribution is drift.",
             buckets=[n / 10 for n in range(1, 11)], registry=r,
         )  # fmt: skip
+        self.unknown = Histogram(
+            "ttpscribe_connector_unknown_words",
+            "Share of a report's words that the release never learned.",
+            buckets=SHARES, registry=r,
+        )  # fmt: skip
         self.warned = Counter(
             "ttpscribe_connector_warned_reports",
             "Reports read with a warning: not English, pages without text, and so on.", registry=r,
@@ -120,6 +126,8 @@ class Metrics(Watch):
         for finding in analysis.findings:
             if not finding.explicit:  # the probability of those is a constant
                 self.probability.observe(finding.probability)
+        if analysis.unknown_words is not None:
+            self.unknown.observe(analysis.unknown_words)
         if analysis.warnings:
             self.warned.inc()
 

@@ -156,6 +156,9 @@ class Engine:
                 selection.findings, selection.suggestions, inferences, added, removed
             ),
             warnings=document.warnings,
+            unknown_words=next(
+                (one.unknown_words for one in recognitions if one.unknown_words is not None), None
+            ),
         )
 
     def infer(

@@ -102,6 +102,8 @@ class Recognition:
     features : ndarray of float32, shape (n_sentences, n_features), or None
         What the recognizer sees in each sentence, of length one (zero for one it did not read);
         given where its settings ask for it, for what was learned from verdicts.
+    unknown_words : float or None
+        Share of the document's words that it never learned; None where it does not learn words.
     """
 
     recognizer: str
@@ -112,6 +114,7 @@ class Recognition:
     spans: Mapping[tuple[int, str], tuple[int, int]] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
     features: NDArray[float32] | None = None
+    unknown_words: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +185,8 @@ class Analysis:
     """All that one enrichment of one document found.
 
     ``findings`` are at or over the operating point's write threshold, ``suggestions`` between
-    its suggest threshold and that; both best first.
+    its suggest threshold and that; both best first. ``unknown_words`` is the share of the text's
+    words that the release never learned, where it learned words.
     """
 
     document: Document
@@ -195,6 +199,7 @@ class Analysis:
     attack_version: str
     inferences: tuple[Inference, ...] = ()
     warnings: tuple[str, ...] = ()
+    unknown_words: float | None = None
 
     def best(self, number: int) -> Analysis:
         """Return the same with no more than so many findings and suggestions, the best."""

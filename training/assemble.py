@@ -35,6 +35,7 @@ from training.fusion.operating_points import figures, operating_points
 from training.labels import LabelSet
 from training.out_of_fold import OutOfFold, recognizers_in
 from training.progress import NO_STEPS, Steps
+from training.unknown_words import known_words, usual_share
 
 if TYPE_CHECKING:
     from engine.knowledge import Knowledge
@@ -216,6 +217,16 @@ def assemble(
                 for name, count in sorted(used.items())
             ),
         ),
-        figures={**figures(fitted.held, settings), **more_figures},
+        figures={
+            **figures(fitted.held, settings),
+            **_unknown_words(directory / "recognizers" / SVC, labels),
+            **more_figures,
+        },
     )
     return write_release(directory, draft)
+
+
+def _unknown_words(svc: Path, labels: LabelSet) -> dict[str, float]:
+    """Return the figure that the unknown words of incoming reports are held against."""
+    share = usual_share(labels, known_words(svc)) if svc.is_dir() else None
+    return {} if share is None else {"unknown_words": round(share, 4)}

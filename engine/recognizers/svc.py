@@ -99,6 +99,7 @@ class SvcRecognizer:
             sentence_scores=scores[rows],
             document_scores=by_technique,
             tactic_scores={label: float(whole[number]) for number, label in self._tactics},
+            unknown_words=self.tfidf.unknown_share(document.text),
             features=self.tfidf.hashed(list(distinct))[rows] if self.settings.features else None,
         )
 

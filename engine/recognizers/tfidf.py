@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Container, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from zlib import crc32
@@ -33,6 +34,7 @@ SHARED_SETTINGS: Mapping[str, Any] = {"sublinear_tf": True, "lowercase": False}
 _TECHNIQUE_ID = re.compile(r"\b[Tt][Aa]?\d{4}(?:[./]\d{3})?\b")
 _HASH = re.compile(r"\b[0-9a-f]{32,128}\b")
 _LONG_NUMBER = re.compile(r"\d{4,}")
+_WORD = re.compile(WORD_PATTERN)
 
 
 def normalise(text: str) -> str:
@@ -53,6 +55,23 @@ def vectorizer(settings: Mapping[str, Any], **more: Any) -> TfidfVectorizer:
     return TfidfVectorizer(
         dtype=np.float32, preprocessor=normalise, **SHARED_SETTINGS, **settings, **more
     )
+
+
+def words(text: str) -> list[str]:
+    """Return the words of a text as the features see them, punctuation and numbers left out.
+
+    >>> words("Uses T1059.001, port 44321")
+    ['uses', 'port', 'xnumber']
+    """
+    return [word for word in _WORD.findall(normalise(text)) if word[0].isalpha()]
+
+
+def unknown_share(counts: Mapping[str, int], known: Container[str]) -> float | None:
+    """Return the share of words that are not among the known ones; None where there is no word."""
+    total = sum(counts.values())
+    if not total:
+        return None
+    return sum(count for word, count in counts.items() if word not in known) / total
 
 
 class Tfidf:
@@ -84,6 +103,13 @@ class Tfidf:
         """Return the block of words alone, float32 of shape (n_texts, n_words)."""
         block: csr_matrix = self.words.transform(texts)
         return block
+
+    def unknown_share(self, text: str) -> float | None:
+        """Return the share of a text's words that are in no feature; None where it has no word.
+
+        Training saw them in hardly any text, or never: where it grows, something else comes in.
+        """
+        return unknown_share(Counter(words(text)), self.words.vocabulary_)
 
     def hashed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return features of texts that know every word, float32 of shape (n_texts, `HASHED`).

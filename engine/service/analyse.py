@@ -190,6 +190,8 @@ def _note(service: Service, passing: Passing, analysis: Analysis) -> None:
     metrics.findings.observe(len(analysis.findings))
     for finding in analysis.findings:
         metrics.probability.observe(finding.probability)
+    if analysis.unknown_words is not None:
+        metrics.unknown.observe(analysis.unknown_words)
     passing.told |= {
         "release": analysis.release,
         "sentences": len(analysis.document.sentences),

@@ -97,6 +97,9 @@ class AnalyseAnswer(BaseModel):
     warnings: list[str]
     operating_point: str
     attack_version: str
+    unknown_words: float | None = Field(
+        description="Share of the text's words that the release never learned."
+    )
     document: DocumentAnswer
     outputs: dict[str, str] | None = Field(None, description="Those that were asked for.")
 

@@ -10,6 +10,7 @@ from engine import __version__
 
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
 COUNTS = (0, 1, 2, 5, 10, 20, 50, 100)
+SHARES = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1)
 
 
 class Metrics:
@@ -42,6 +43,11 @@ class Metrics:
             "ttpscribe_finding_probability",
             "Probabilities of findings: a shift of their distribution is drift.",
             buckets=[n / 10 for n in range(1, 11)], registry=r,
+        )  # fmt: skip
+        self.unknown = Histogram(
+            "ttpscribe_unknown_words",
+            "Share of a document's words that the release never learned.",
+            buckets=SHARES, registry=r,
         )  # fmt: skip
         self.release = Info("ttpscribe_release", "The release in use.", registry=r)
         Info("ttpscribe_service", "This service.", registry=r).info({"version": __version__})

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 from collections.abc import Callable
+from math import nan
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
@@ -110,11 +111,21 @@ class Service:
             "release_created_seconds", "When the release in use was made, in seconds since 1970.",
             self._created,
         )  # fmt: skip
+        gauge(
+            "unknown_words_usual",
+            "That share in the reports that the release learned from; NaN where it does not tell.",
+            self._usual,
+        )  # fmt: skip
         gauge("encoder_batches", "Batches encoded.", lambda: self.cores.batches)
         gauge(
             "encoder_spared", "Texts of the release in use that need not be encoded again.",
             lambda: self._encoder.spared if self._encoder else 0,
         )  # fmt: skip
+
+    def _usual(self) -> float:
+        if not self.engines.is_open:
+            return nan
+        return float(self.engines.current.release.manifest.figures.get("unknown_words", nan))
 
     def _created(self) -> float:
         if not self.engines.is_open:

@@ -111,6 +111,8 @@ def write_analysis(
         told["name"] = score.name
     values["operating_point"] = analysis.operating_point
     values["attack_version"] = analysis.attack_version
+    unknown = analysis.unknown_words
+    values["unknown_words"] = unknown if unknown is None or exact else round(unknown, 4)
     document = analysis.document
     values["document"] = (
         write_document(document)
@@ -160,6 +162,7 @@ def read_analysis(values: Mapping[str, Any], document: Document | None = None) -
         attack_version=values["attack_version"],
         inferences=tuple(map(read_inference, values["inferences"])),
         warnings=tuple(values["warnings"]),
+        unknown_words=values.get("unknown_words"),
     )
 
 

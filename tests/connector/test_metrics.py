@@ -8,7 +8,7 @@ import urllib.request
 from typing import Any
 
 import pytest
-from connector_rig import Rig, example
+from connector_rig import STORY, Rig, example
 from opencti_double import OpenCTIDouble, Worker
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -48,7 +48,7 @@ def test_it_counts_what_is_done_and_why_it_fails(
     worker.start()
     rig.ttpscribe["metrics_port"] = 0
     connector = rig.serve()
-    work = rig.enrich(example(platform))
+    work = rig.enrich(example(platform, description=f"{STORY} Zyxwvut qwrtpl."))
     red = platform.create_report("Red", description="T1059", markings=["TLP:RED"])
     refused = rig.enrich(red)
     assert work.errors == []
@@ -62,6 +62,8 @@ def test_it_counts_what_is_done_and_why_it_fails(
     assert found["ttpscribe_connector_failures_total", "OutOfScope"] == 1
     assert found["ttpscribe_connector_enrichment_seconds_count",] == 2
     assert found["ttpscribe_connector_findings_sum",] >= 4
+    assert found["ttpscribe_connector_unknown_words_count",] == 1
+    assert 0 < found["ttpscribe_connector_unknown_words_sum",] < 0.3
     assert found["ttpscribe_connector_taking",] == 1
     assert found["ttpscribe_connector_busy",] == 0
     assert "Example Spider" not in page(watch.port, "/metrics")[1]

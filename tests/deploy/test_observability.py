@@ -129,9 +129,13 @@ def test_a_wrong_expression_is_found():
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is missing: prometheus")
-def test_prometheus_takes_the_rules():
+@pytest.mark.parametrize(
+    "call", [("check", ALERTS), ("test", PROJECT / "tests" / "deploy" / "alerts_test.yml")]
+)
+def test_prometheus_takes_the_rules_and_alerts_when_it_should(call):
+    action, file = call
     done = subprocess.run(
-        ["promtool", "check", "rules", str(ALERTS)], capture_output=True, text=True, check=False
+        ["promtool", action, "rules", str(file)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
 

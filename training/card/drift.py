@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.ledger import Verdict
-from engine.recognizers.tfidf import VOCABULARY, WORD_PATTERN, normalise
+from engine.recognizers.tfidf import unknown_share, words
 from engine.releases import Release
+from training import unknown_words
 from training.card.content import Period
 
 # Rare words differ between any two heaps of text; only these tell of a change.
@@ -54,27 +53,26 @@ def drift(
     length = next((part for part in LENGTHS if days <= part * MOST_PERIODS), LENGTHS[-1])
 
     counts: dict[int, Counter[str]] = defaultdict(Counter)
-    words: dict[int, Counter[str]] = defaultdict(Counter)
+    spoken: dict[int, Counter[str]] = defaultdict(Counter)
     reports: Counter[int] = Counter()
     for at, verdict in judged:
         counts[(at - begin).days // length][verdict] += 1
-    analyse = _analyser()
     for at, text in read:
         period = (at - begin).days // length
         reports[period] += 1
-        words[period].update(analyse(text))
-    novelty = _novelty(words)
+        spoken[period].update(words(text))
+    novelty = _novelty(spoken)
     return tuple(
         Period(
             begin=begin + timedelta(days=length * number),
             reports=reports[number],
-            unknown_words=_unknown(words[number], known),
+            unknown_words=_unknown(spoken[number], known),
             novelty=novelty.get(number),
             confirmed=counts[number]["confirmed"],
             rejected=counts[number]["rejected"],
             added=counts[number]["added"],
         )
-        for number in sorted({*counts, *words})
+        for number in sorted({*counts, *spoken})
     )
 
 
@@ -83,38 +81,29 @@ def known_words(release: Release) -> frozenset[str] | None:
     folder = release.directory("recognizers/svc")
     if folder is None:
         return None
-    vocabulary = json.loads((folder / VOCABULARY).read_text(encoding="utf-8"))
-    return frozenset(term for term in vocabulary["words"] if " " not in term)
+    return unknown_words.known_words(folder)
 
 
-def _analyser() -> Callable[[str], list[str]]:
-    """Return what cuts a text into words as the svc sees them, punctuation left out."""
-    pattern = re.compile(WORD_PATTERN)
-    return lambda text: [word for word in pattern.findall(normalise(text)) if word[0].isalpha()]
+def _unknown(spoken: Counter[str], known: Collection[str] | None) -> float | None:
+    share = None if known is None else unknown_share(spoken, known)
+    return None if share is None else round(share, 4)
 
 
-def _unknown(words: Counter[str], known: Collection[str] | None) -> float | None:
-    total = words.total()
-    if known is None or not total:
-        return None
-    return round(sum(count for word, count in words.items() if word not in known) / total, 4)
-
-
-def _novelty(words: dict[int, Counter[str]]) -> dict[int, float]:
+def _novelty(spoken: dict[int, Counter[str]]) -> dict[int, float]:
     """Return the Jensen-Shannon distance of each period from the first, over common words.
 
     Source: Endres and Schindelin 2003; the logarithm is to base 2, so that 1 is the most.
     """
-    numbers = sorted(number for number, counted in words.items() if counted)
+    numbers = sorted(number for number, counted in spoken.items() if counted)
     if len(numbers) < 2:
         return {}
     together: Counter[str] = Counter()
     for number in numbers:
-        together.update(words[number])
+        together.update(spoken[number])
     common = sorted(together, key=lambda word: (-together[word], word))[:COMMON]
     shares = {}
     for number in numbers:
-        row = np.array([words[number][word] for word in common], dtype=np.float64)
+        row = np.array([spoken[number][word] for word in common], dtype=np.float64)
         shares[number] = row / max(row.sum(), 1.0)
     first = shares[numbers[0]]
     return {number: round(_distance(first, shares[number]), 4) for number in numbers[1:]}

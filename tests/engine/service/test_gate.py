@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import socket
 import time
 from datetime import UTC, datetime, timedelta
@@ -138,6 +139,8 @@ def test_the_log_and_the_metrics_hold_no_text(locked, caplog):
         assert locked.key not in told
         assert "campaign" not in told
     assert 'ttpscribe_requests_total{path="/v1/analyse",status="200"}' in metrics
+    assert re.search(r"^ttpscribe_unknown_words_count [1-9]", metrics, re.MULTILINE)
+    assert re.search(r"^ttpscribe_unknown_words_usual 0\.\d+$", metrics, re.MULTILINE)
 
 
 def test_a_fault_is_logged_by_type_and_place_alone(running, caplog, monkeypatch):

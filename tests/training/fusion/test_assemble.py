@@ -104,6 +104,7 @@ def test_the_manifest_says_what_was_measured(made: Path) -> None:
     assert set(manifest.operating_points) == {"precise", "balanced", "sensitive"}
     assert manifest.figures["documents"] == 30
     assert manifest.figures["balanced"]["document_f1"][0] > 0.8
+    assert 0 <= manifest.figures["unknown_words"] < 0.2
     assert manifest.training_data.sources[0].records > 0
     points = manifest.operating_points
     assert points["sensitive"].write_threshold <= points["balanced"].write_threshold
