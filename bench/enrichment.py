@@ -4,6 +4,7 @@
     python bench/enrichment.py --only speed
     python bench/enrichment.py --only memory --reports 100
     python bench/enrichment.py --only kills --reports 50
+    python bench/enrichment.py --only connectors --reports 60    1, 2 and 3 on one queue
 
 Needs RabbitMQ, as the tests do. The OpenCTI server is the double of the tests; times count from
 the message to the bundle in the queue, so what OpenCTI itself takes is not in them.
@@ -24,16 +25,19 @@ from pathlib import Path
 import psutil
 
 PROJECT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(PROJECT / "tests"))
+sys.path[:0] = [str(PROJECT / "bench"), str(PROJECT / "tests")]
 
+from analyse import reports as texts  # noqa: E402
 from connector_rig import CONNECTOR_ID, CONTENT, PDF_SENTENCE, STORY, Processes, Rig, pdf  # noqa: E402
 from opencti_double import OpenCTIDouble, RabbitMQ, Worker  # noqa: E402
+from postgres import new_database, running_server  # noqa: E402
 
 from connector import orders  # noqa: E402
 from connector.analyser import LocalAnalyser  # noqa: E402
 from engine import Engine  # noqa: E402
 
 REPORT = PROJECT / "examples" / "copper-lantern.pdf"
+CONNECTORS = (1, 2, 3)
 SPEED_LIMIT = 3.0  # seconds, from the message to the bundle sent
 
 
@@ -156,15 +160,59 @@ def kills(broker: RabbitMQ, reports: int) -> None:
         )
 
 
+def connectors(broker: RabbitMQ, reports: int) -> None:
+    """Reports of 500 words through competing connectors, their ledger in PostgreSQL."""
+    written = words(500 * reports)
+    with running_server() as server:
+        for count in CONNECTORS:
+            with scene(broker) as (platform, rig):
+                rig.ttpscribe["ledger_url"] = new_database(server)
+                processes = Processes()
+                started = [processes.start(rig) for _ in range(count)]
+                while CONNECTOR_ID not in platform.works.connectors:
+                    time.sleep(0.1)
+                cold = [platform.create_report(f"Cold {n}", description=STORY) for n in range(9)]
+                for work in [platform.ask_enrichment(each, CONNECTOR_ID) for each in cold]:
+                    rig.wait(work)
+                made = [
+                    platform.create_report(
+                        f"Report {n}", description=" ".join(written[500 * n : 500 * (n + 1)])
+                    )
+                    for n in range(reports)
+                ]
+                used = sum(_spent(each) for each in started)
+                begun = time.monotonic()
+                works = [platform.ask_enrichment(each, CONNECTOR_ID) for each in made]
+                errors = sum(len(rig.wait(each, 600).errors) for each in works)
+                took = time.monotonic() - begun
+                used = sum(_spent(each) for each in started) - used
+                processes.close()
+            print(
+                f"{count} connectors: {3600 * reports / took:,.0f} reports an hour, "
+                f"{used / reports:.2f} s of a processor each, {errors} errors",
+                flush=True,
+            )
+
+
+def words(count: int) -> list[str]:
+    """Return so many words of reports, no two sentences alike."""
+    return " ".join(texts(1 + count // 2_500)).split()[:count]
+
+
+def _spent(process: int) -> float:
+    times = psutil.Process(process).cpu_times()
+    return float(times.user + times.system)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", choices=["speed", "memory", "kills"])
+    parser.add_argument("--only", choices=["speed", "memory", "kills", "connectors"])
     parser.add_argument("--reports", type=int)
     given = parser.parse_args()
     broker = RabbitMQ()
     broker.start()
     try:
-        for measure, usual in ((speed, 5), (memory, 500), (kills, 200)):
+        for measure, usual in ((speed, 5), (memory, 500), (kills, 200), (connectors, 60)):
             if given.only in (None, measure.__name__):
                 measure(broker, given.reports or usual)
     finally:

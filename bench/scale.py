@@ -137,6 +137,7 @@ def ledger(_engine: Engine, count: int = 1_000) -> Iterator[Row]:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         path = Path(folder) / "ledger.sqlite"
         yield from _fill("SQLite", f"sqlite:///{path}", count, lambda: path.stat().st_size)
+        import psycopg
         from postgres import running_server
 
         try:
@@ -145,17 +146,24 @@ def ledger(_engine: Engine, count: int = 1_000) -> Iterator[Row]:
             print(f"PostgreSQL is left out: {error}", file=sys.stderr)
             return
         url = f"postgresql+psycopg://ledger@/postgres?host={home}"
-        for writers in (1, 4):
-            yield from _fill(f"PostgreSQL, {writers} at once", url, count, None, writers)
+        with psycopg.connect(host=str(home), user="ledger", dbname="postgres") as asking:
+            asking.autocommit = True
+
+            def size() -> int:
+                row = asking.execute("SELECT pg_database_size('postgres')").fetchone()
+                return int(row[0]) if row else 0
+
+            for writers in (1, 4):
+                yield from _fill(f"PostgreSQL, {writers} at once", url, count, size, writers)
 
 
 def _fill(
-    name: str, url: str, count: int, size: Callable[[], int] | None, writers: int = 1
+    name: str, url: str, count: int, size: Callable[[], int], writers: int = 1
 ) -> Iterator[Row]:
     with Ledger.open(url) as opened:
         _enter(opened, 20)
         begun, spent = time.monotonic(), time.process_time()
-        first = size() if size else 0
+        first = size()
         threads = [
             threading.Thread(target=_enter, args=(opened, count // writers)) for _ in range(writers)
         ]
@@ -168,7 +176,7 @@ def _fill(
             "ledger": name,
             "enrichments a second": count / took,
             "cpu ms": 1000 * (time.process_time() - spent) / count,
-            "bytes": (size() - first) / count if size else None,
+            "bytes": (size() - first) / count,
             "load": os.getloadavg()[0],
         }
 

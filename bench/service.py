@@ -7,6 +7,7 @@ files. The same mix goes to the engine in process, to the service from one clien
     python bench/service.py                          two minutes and a half
     python bench/service.py --clients 16 --seconds 60 --json out.json
     python bench/service.py --only many --seconds 240    whether memory levels off
+    python bench/service.py --only replicas --seconds 20    one with one core, two with one each
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -131,11 +133,13 @@ def spent(process: psutil.Process) -> float:
     return sum(each.user + each.system for each in times)
 
 
-def over_http(process: Process, clients: int, seconds: float, first_seed: int) -> Run:
-    url, used = process.url, spent(psutil.Process(process.pid))
+def over_http(services: Sequence[Process], clients: int, seconds: float, first_seed: int) -> Run:
+    """Let clients ask without pause, each of one of the services."""
+    urls = [each.url for each in services]
+    used = sum(spent(psutil.Process(each.pid)) for each in services)
     run, lock, end = Run(), threading.Lock(), time.perf_counter() + seconds
 
-    def client(seed: int) -> None:
+    def client(seed: int, url: str) -> None:
         with requests.Session() as session:
             for report in reports(seed):
                 start = time.perf_counter()
@@ -153,15 +157,35 @@ def over_http(process: Process, clients: int, seconds: float, first_seed: int) -
                         run.times.append(taken)
                         run.sentences += len(report.sentences)
 
-    threads = [threading.Thread(target=client, args=(first_seed + n,)) for n in range(clients)]
+    threads = [
+        threading.Thread(target=client, args=(first_seed + n, urls[n % len(urls)]))
+        for n in range(clients)
+    ]
     begun = time.perf_counter()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     run.seconds = time.perf_counter() - begun
-    run.processor = spent(psutil.Process(process.pid)) - used
+    run.processor = sum(spent(psutil.Process(each.pid)) for each in services) - used
     return run
+
+
+def replicas(clients: int, seconds: float) -> None:
+    """Measure one service on one core, then two, each on a core of its own."""
+    cores = sorted(os.sched_getaffinity(0))
+    for count in (1, 2):
+        with ExitStack() as stack:
+            data = stack.enter_context(tempfile.TemporaryDirectory())
+            services = []
+            for core in cores[:count]:
+                os.sched_setaffinity(0, {core})  # what is started now stays there
+                services.append(stack.enter_context(serving({"TTPSCRIBE_DATA_DIR": data})))
+                os.sched_setaffinity(0, cores)
+            over_http(services, 2 * count, 2, 1)  # warm
+            run = over_http(services, clients, seconds, 2000)
+        table(f"{count} replicas, {clients} clients", run.figures())
+        print("statuses:", dict(run.statuses))
 
 
 def memory(process: psutil.Process, every: float, ended: threading.Event) -> list[float]:
@@ -187,21 +211,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--seconds", type=float, default=60, help="of the run with many clients")
-    parser.add_argument("--only", choices=["many"], help="leave out what is compared with")
+    parser.add_argument("--only", choices=["many", "replicas"], help="this alone")
     parser.add_argument("--json", type=Path, help="write the figures there, too")
     options = parser.parse_args()
     load = [round(one, 1) for one in os.getloadavg()]
     print(f"{os.cpu_count()} cores, load before {load}", flush=True)
 
+    if options.only == "replicas":
+        replicas(options.clients, options.seconds)
+        return
     runs: dict[str, Run] = {}
     if options.only is None:
         runs["in process"] = in_process(options.seconds / 2)
         table("in process", runs["in process"].figures())
     with tempfile.TemporaryDirectory() as data, serving({"TTPSCRIBE_DATA_DIR": data}) as it:
         process = psutil.Process(it.pid)
-        over_http(it, 1, 2, 1)  # warm
+        over_http([it], 1, 2, 1)  # warm
         if options.only is None:
-            runs["one client"] = over_http(it, 1, options.seconds / 2, 2000)
+            runs["one client"] = over_http([it], 1, options.seconds / 2, 2000)
             table("one client", runs["one client"].figures())
         readings: list[float] = []
         ended = threading.Event()
@@ -210,7 +237,7 @@ def main() -> None:
         )
         watcher = threading.Thread(target=watch)
         watcher.start()
-        many = over_http(it, options.clients, options.seconds, 3000)
+        many = over_http([it], options.clients, options.seconds, 3000)
         ended.set()
         watcher.join()
         table(f"{options.clients} clients", many.figures())

@@ -8,7 +8,8 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 from pydantic_settings import SettingsConfigDict
 
-from connector.section import Names, Section, chosen
+from connector.placeholder import chosen
+from engine.section import Names, Section
 
 
 class HarvestSettings(Section):

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from connector.harvest_settings import HarvestSettings
-from connector.section import PLACEHOLDER
+from connector.placeholder import PLACEHOLDER
 from connector.settings import (
     ConnectorSettings,
     OpenCTISettings,

@@ -29,8 +29,9 @@ from pydantic_settings import (
 from connector.errors import SettingsError
 from connector.harvest_settings import HarvestSettings
 from connector.kinds import KINDS
-from connector.section import PLACEHOLDER, Names, Section, chosen, split
+from connector.placeholder import PLACEHOLDER, chosen
 from engine.secret_files import with_secret
+from engine.section import Names, Section, split
 
 CONFIG = "TTPSCRIBE_CONFIG"
 DEFAULT_ID = "5c0c4a1e-7a44-4c52-9f0b-2b6a2f0f7a7e"

@@ -16,16 +16,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, V
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from engine.errors import UsageError
+from engine.section import split
 
 PREFIX = "TTPSCRIBE_MISP_"
 OperatingPoint = Literal["precise", "balanced", "sensitive"]
-
-
-def listed(value: Any) -> Any:
-    """Split what is written with commas."""
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    return value
 
 
 class Settings(BaseSettings):
@@ -67,7 +61,7 @@ class Settings(BaseSettings):
     ca_file: Path | None = None
     modules_url: str = "http://127.0.0.1:6666"
     fetch_networks: Annotated[
-        tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(listed)
+        tuple[IPv4Network | IPv6Network, ...], NoDecode, BeforeValidator(split)
     ] = ()
     operating_point: OperatingPoint = "balanced"
     engine_url: str | None = None

@@ -11,7 +11,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.commands.options import reading_options, release_option
+from engine.commands.options import (
+    files_argument,
+    input_format_option,
+    reading_options,
+    release_option,
+)
 from engine.commands.progress import progress
 from engine.errors import DocumentError, UsageError
 from engine.outputs import OUTPUTS, Context, Threat
@@ -37,7 +42,7 @@ Exit codes: 0 all read, 2 wrong call, 3 a document could not be read (the others
 
 
 @click.command(epilog=EPILOG)
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@files_argument
 @click.option(
     "--format",
     "-f",
@@ -54,13 +59,7 @@ Exit codes: 0 all read, 2 wrong call, 3 a document could not be read (the others
     metavar="DIR",
     help="Write a file for every document and format here, named after the document.",
 )
-@click.option(
-    "--input-format",
-    type=click.Choice(["auto", "jsonl"]),
-    default="auto",
-    show_default=True,
-    help='jsonl: every line is {"id", "text"} or {"id", "sentences": [...]}.',
-)
+@input_format_option
 @reading_options
 @click.option(
     "--threat",

@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.commands.options import reading_options, release_option, worker_options
+from engine.commands.options import (
+    files_argument,
+    input_format_option,
+    reading_options,
+    release_option,
+    worker_options,
+)
 from engine.errors import DocumentError
 
 if TYPE_CHECKING:
@@ -43,7 +49,7 @@ Exit codes: as of 'ttpscribe analyse'; 8 the workers.
 
 
 @click.command(epilog=EPILOG)
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@files_argument
 @click.option(
     "--output",
     "-o",
@@ -53,13 +59,7 @@ Exit codes: as of 'ttpscribe analyse'; 8 the workers.
     metavar="DIR",
     help="Where results go, and what is needed to go on after an interruption.",
 )
-@click.option(
-    "--input-format",
-    type=click.Choice(["auto", "jsonl"]),
-    default="auto",
-    show_default=True,
-    help='jsonl: every line is {"id", "text"} or {"id", "sentences": [...]}.',
-)
+@input_format_option
 @worker_options
 @reading_options
 @release_option

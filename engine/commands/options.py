@@ -56,6 +56,14 @@ _WORKERS = (
     ),
 )
 
+files_argument = click.argument("files", nargs=-1, required=True, metavar="FILE...")
+input_format_option = click.option(
+    "--input-format",
+    type=click.Choice(["auto", "jsonl"]),
+    default="auto",
+    show_default=True,
+    help='jsonl: every line is {"id", "text"} or {"id", "sentences": [...]}.',
+)
 release_option = click.option(
     "--release", metavar="NAME|PATH", help="Use this release, not the champion."
 )

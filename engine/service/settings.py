@@ -12,15 +12,11 @@ from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BeforeValidator, Field, ValidationError
-from pydantic_settings import (
-    BaseSettings,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-)
+from pydantic_settings import SettingsConfigDict
 
 from engine.errors import UsageError
 from engine.paths import data_directory
+from engine.section import Names, Section
 
 PREFIX = "TTPSCRIBE_SERVICE_"
 CONFIG = "TTPSCRIBE_CONFIG"
@@ -28,22 +24,14 @@ SECTION = "service"
 MEGABYTE = 1_000_000
 
 
-def _split(value: object) -> object:
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    return value
-
-
 def _lower(value: object) -> object:
     return value.strip().lower() if isinstance(value, str) else value
 
 
-class ServiceSettings(BaseSettings):
+class ServiceSettings(Section):
     """The engine service."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, extra="forbid", frozen=True, env_ignore_empty=True
-    )
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid")
 
     host: str = Field(
         "127.0.0.1",
@@ -65,7 +53,7 @@ class ServiceSettings(BaseSettings):
         ),
     )
     open_metrics: bool = Field(False, description="Give `/metrics` without a key.")
-    allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = Field(
+    allowed_hosts: Names = Field(
         (),
         description=(
             "Names by which clients may call the service (the Host header). Without any: every "
@@ -120,18 +108,6 @@ class ServiceSettings(BaseSettings):
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = (
         Field("info", description="How much to log.")
     )
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 - the names are pydantic's
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Put the environment over what config.yml says."""
-        return env_settings, init_settings
 
     @property
     def keys_path(self) -> Path:

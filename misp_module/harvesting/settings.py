@@ -6,11 +6,12 @@ from functools import cache
 from typing import Annotated, Final
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from engine.errors import UsageError
-from misp_module.settings import PREFIX, listed, told
+from engine.section import Names
+from misp_module.settings import PREFIX, told
 from misp_module.tlp import TlpSetting
 
 SIGNS: Final = ("review", "workflow", "published", "analysis")
@@ -30,9 +31,6 @@ def _zone(value: str) -> str:
     except (KeyError, ValueError, OSError) as error:
         raise ValueError(f"'{value}' is no time zone: write it as in Europe/Brussels") from error
     return value
-
-
-_List = Annotated[tuple[str, ...], NoDecode, BeforeValidator(listed)]
 
 
 class HarvestSettings(BaseSettings):
@@ -66,13 +64,13 @@ class HarvestSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
-    curated_when: Annotated[_List, AfterValidator(_signs)] = (
+    curated_when: Annotated[Names, AfterValidator(_signs)] = (
         "review",
         "workflow",
         "published+analysis",
     )
-    curated_orgs: _List = ("own",)
-    bots: _List = ()
+    curated_orgs: Names = ("own",)
+    bots: Names = ()
     mass: Annotated[int, Field(ge=1)] = 15
     max_tlp: TlpSetting = "TLP:AMBER+STRICT"
     time_zone: Annotated[str, AfterValidator(_zone)] = "UTC"

@@ -12,32 +12,22 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 from engine.errors import TrainingDataError
-from engine.ledger import text_digest
 from engine.paths import data_directory
-from engine.types import Document, Sentence
-from training.labels.verdicts.types import (
-    Counts,
-    Doubt,
-    FrozenLabels,
-    Judged,
-    JudgedDocument,
-    Label,
-    Part,
-)
+from training.labels.verdicts.lines import documents_in, line_of, records_of
+from training.labels.verdicts.types import Counts, Doubt, FrozenLabels, JudgedDocument, Part
 
 PROTOCOL: Final = 2
 # Sets of the first kind do not say what is unsure; their digest is of lines without it.
 READABLE: Final = (1, PROTOCOL)
 MANIFEST: Final = "manifest.json"
 PARTS: Final[tuple[Part, ...]] = ("train", "held")
-SOURCE: Final = "verdicts"
 _UNFINISHED: Final = ".unfinished-"
 
 
@@ -61,8 +51,8 @@ def digest_of(train: Iterable[JudgedDocument], held: Iterable[JudgedDocument]) -
     for part, documents in zip(PARTS, (train, held), strict=True):
         total.update(f"{part}\n".encode())
         for document in documents:
-            for record in _records(document):
-                total.update(_line(record))
+            for record in records_of(document):
+                total.update(line_of(record))
     return total.hexdigest()
 
 
@@ -86,8 +76,8 @@ def write(labels: FrozenLabels, root: Path | None = None) -> Path:
         for part, documents in zip(PARTS, (labels.train, labels.held), strict=True):
             with _private(unfinished / f"{part}.jsonl") as stream:
                 for document in documents:
-                    for record in _records(document):
-                        stream.write(_line(record))
+                    for record in records_of(document):
+                        stream.write(line_of(record))
         _write_manifest(unfinished, _facts(labels))
         unfinished.rename(target)
     except OSError as error:
@@ -117,7 +107,7 @@ def load(name: str, root: Path | None = None) -> FrozenLabels:
         )
     facts = _manifest(folder)
     try:
-        train, held = (tuple(_documents(folder / f"{part}.jsonl")) for part in PARTS)
+        train, held = (tuple(documents_in(folder / f"{part}.jsonl")) for part in PARTS)
         labels = FrozenLabels(
             name=facts["name"],
             digest=facts["digest"],
@@ -212,91 +202,6 @@ def keep_newest(number: int, root: Path | None = None, needed: Iterable[str] = (
     return len(old)
 
 
-def _records(document: JudgedDocument) -> Iterator[dict[str, Any]]:
-    """Yield a document, then its sentences."""
-    judged, key = document.judged, document.key
-    shown = {t: label for t, label in judged.labels.items() if label.shown}
-    absent = sorted(t for t, label in judged.labels.items() if not label.shown)
-    shared: dict[str, Any] = {"doc_id": key, "source": SOURCE}
-    # What nobody judged is unknown, but in a curated report it is absent.
-    known: Any = "all" if judged.complete else sorted([*shown, *absent])
-    yield {
-        "kind": "document",
-        **shared,
-        "text": document.document.text,
-        "labels": sorted(shown),
-        "known": known,
-        "title": document.document.name,
-        "platform": judged.platform,
-        "report": judged.report,
-        "at": judged.at.isoformat(),
-        "tlp": judged.tlp,
-        "digest": judged.digest,
-        "whole": document.whole,
-        "complete": judged.complete,
-        "judged": [asdict(judged.labels[t]) for t in sorted(judged.labels)],
-        "evidence": {t: [digest for _, digest in judged.evidence[t]] for t in judged.evidence},
-    }
-    for sentence in document.document.sentences:
-        own = document.sentences.get(sentence.index, ())
-        said = {label.technique for label in own}
-        yield {
-            "id": f"{key}#s{sentence.index:05d}",
-            **shared,
-            "text": sentence.text,
-            "labels": sorted({label.technique for label in own if label.shown}),
-            "known": known if judged.complete else sorted({*absent, *said}),
-            # Some sentence shows it. One that is not known to is no negative.
-            "unsure": sorted(shown.keys() - said),
-            "start": sentence.start,
-            "end": sentence.end,
-            "page": sentence.page,
-            "judged": [asdict(label) for label in own],
-        }
-
-
-def _documents(path: Path) -> Iterator[JudgedDocument]:
-    record: dict[str, Any] | None = None
-    parts: list[dict[str, Any]] = []
-    with path.open(encoding="utf-8") as stream:
-        for line in stream:
-            found = json.loads(line)
-            if found.get("kind") == "document":
-                if record is not None:
-                    yield _document(record, parts)
-                record, parts = found, []
-            else:
-                parts.append(found)
-    if record is not None:
-        yield _document(record, parts)
-
-
-def _document(record: Mapping[str, Any], parts: list[dict[str, Any]]) -> JudgedDocument:
-    labels = [Label(**fields) for fields in record["judged"]]
-    judged = Judged(
-        platform=record["platform"],
-        report=record["report"],
-        labels={label.technique: label for label in labels},
-        evidence={t: tuple((None, d) for d in found) for t, found in record["evidence"].items()},
-        complete=record["complete"],
-        digest=record["digest"],
-        tlp=record["tlp"],
-        at=datetime.fromisoformat(record["at"]),
-    )
-    sentences = tuple(
-        Sentence(number, part["text"], part["start"], part["end"], part["page"])
-        for number, part in enumerate(parts)
-    )
-    text = record["text"]
-    document = Document(record["title"], text, sentences, text_digest(text))
-    own = {
-        number: tuple(Label(**fields) for fields in part["judged"])
-        for number, part in enumerate(parts)
-        if part["judged"]
-    }
-    return JudgedDocument(judged, document, record["whole"], own)
-
-
 def _facts(labels: FrozenLabels) -> dict[str, Any]:
     return {
         "protocol": PROTOCOL,
@@ -349,10 +254,6 @@ def _write_manifest(folder: Path, facts: Mapping[str, Any]) -> None:
 def _private(path: Path) -> Any:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     return os.fdopen(handle, "wb")
-
-
-def _line(record: Mapping[str, Any]) -> bytes:
-    return (json.dumps(record, ensure_ascii=True, sort_keys=True) + "\n").encode()
 
 
 def _is_of(line: bytes, key: str) -> bool:

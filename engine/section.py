@@ -1,4 +1,4 @@
-"""What every section of the settings has in common."""
+"""What all settings have in common: the environment goes before ``config.yml``."""
 
 from __future__ import annotations
 
@@ -12,21 +12,12 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-PLACEHOLDER = "ChangeMe"
-
 
 def split(value: object) -> object:
     """Take a text as a list with commas."""
     if isinstance(value, str):
         return [part.strip() for part in value.split(",") if part.strip()]
     return value
-
-
-def chosen(value: str) -> str:
-    """Refuse what is still as in the sample."""
-    if value.strip() in ("", PLACEHOLDER):
-        raise ValueError(f"it is still '{value}': set your own")
-    return value.strip()
 
 
 # A list as commas in the environment, or as a YAML list.
