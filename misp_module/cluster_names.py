@@ -68,3 +68,4 @@ def _keep(path: Path, values: Mapping[str, Any]) -> None:
         partial.replace(path)
     except OSError as error:
         log.warning("the names of tags cannot be kept: %s", error)
+        partial.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ from postgres import new_database, restartable_server
 
 from connector import orders
 from engine.ledger import Journal
+from engine.service.deployment import Deployment
 
 # A full run of 200 is in bench/enrichment.py.
 REPORTS = 16
@@ -50,6 +51,12 @@ def all_done_once(
     assert journal.claim() is None
 
 
+def ledger_up() -> float:
+    """Return what the engine's service tells of the ledger."""
+    (told,) = [each for each in Deployment().collect() if each.name == "ttpscribe_ledger_up"]
+    return float(told.samples[0].value)
+
+
 def until_done(journal: Journal, number: int) -> None:
     """The work is told a moment before the journal."""
     end = time.monotonic() + 20
@@ -79,10 +86,12 @@ def test_two_processes_share_the_queue_and_one_is_killed(
 
 
 def test_postgresql_crashes_and_comes_back_under_load(
-    platform: OpenCTIDouble, rig: Rig, worker: Worker, processes: Processes
-) -> None:
+    platform: OpenCTIDouble, rig: Rig, worker: Worker, processes: Processes,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     with restartable_server() as server:
         rig.ledger = new_database(server.home)
+        monkeypatch.setenv("TTPSCRIBE_LEDGER_URL", rig.ledger)  # for the service's metrics
         rig.ttpscribe |= {"ledger_url": rig.ledger, "write_html": False, "write_navigator": False}
         worker.start()
         registered = rig.open()
@@ -93,8 +102,10 @@ def test_postgresql_crashes_and_comes_back_under_load(
             until_worked(platform, works, REPORTS * (crashes + 1) // 4)
             server.stop()
             time.sleep(1)  # longer than both connectors can do without their ledger
+            assert ledger_up() == 0
             assert sum(platform.work(each).processed_time is None for each in works) > 2
             server.start()
+            assert ledger_up() == 1
         all_done_once(platform, rig, registered.journal, works, reports)
         # An attempt that the crash cut off is in the ledger once, with the one that ended it.
         for report in reports:

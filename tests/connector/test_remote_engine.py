@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from connector_rig import PDF_SENTENCE, Rig, example, pdf
+from connector_rig import CONNECTOR_ID, PDF_SENTENCE, STORY, Rig, example, pdf
 from opencti_double import OpenCTIDouble, Worker
-from service_rig import InThread
+from service_rig import InThread, serving
 
 from connector.analyser import LocalAnalyser, RemoteAnalyser
 from connector.check import check
@@ -66,6 +67,30 @@ def test_an_engine_that_is_away_fails_the_work_and_can_be_asked_again(
     connector.enrichment.analyser = here
     assert remote.enrich(report).errors == []
     assert "T1566.001" in platform.state(report)["techniques"]
+
+
+def test_an_engine_killed_under_load_and_started_again_fails_no_work(
+    platform: OpenCTIDouble, rig: Rig, worker: Worker, tmp_path: Path
+) -> None:
+    environment = {"TTPSCRIBE_SERVICE_KEYS_FILE": str(tmp_path / "keys.json")}
+    worker.start()
+    reports = [
+        platform.create_report(f"Report {n}", description=f"Case {n}. {STORY}") for n in range(8)
+    ]
+    with serving(environment) as first:
+        rig.analyser = None
+        rig.ttpscribe |= {"engine_url": first.url, "retries": 5}
+        rig.serve()
+        works = [platform.ask_enrichment(each, CONNECTOR_ID) for each in reports]
+        rig.wait(works[1])
+        first.kill()
+    assert sum(platform.work(each).processed_time is None for each in works) > 2
+    with serving(environment, first.port):
+        for report, work in zip(reports, works, strict=True):
+            assert rig.wait(work).errors == []
+            state = platform.state(report)
+            assert state["techniques"] == ["T1059.001", "T1566.001"]
+            assert len(state["notes"]) == 1
 
 
 def test_check_tells_of_the_service(remote: Rig, service: InThread) -> None:
