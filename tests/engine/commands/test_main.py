@@ -25,8 +25,9 @@ def test_a_reader_that_stops_early_is_no_error(arguments):
     assert done.stderr == ""
 
 
-def test_an_output_without_room_says_so():
-    with Path("/dev/full").open("wb") as full:
+def test_an_output_without_room_says_so(disk):
+    disk.fill()
+    with (disk.root / "output").open("wb") as full:
         done = subprocess.run(
             [TTPSCRIBE, "knowledge", "show", "T1059"],
             stdout=full, stderr=subprocess.PIPE, text=True, check=False,
