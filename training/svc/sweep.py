@@ -14,8 +14,9 @@ from sklearn.metrics import average_precision_score
 from engine.errors import TrainingDataError
 from training.labels import LabelSet
 from training.svc.data import folds_of, prepare
+from training.svc.held_out import held_out_sentences
 from training.svc.settings import SvcSettings
-from training.svc.train import count_features, fit_sentences, held_out_sentences
+from training.svc.train import count_features, fit_sentences
 from training.sweeps import Sweep, TrialResult, Tried, defaults_of
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,9 +21,14 @@ from engine.recognizers.tfidf import (
 )
 from training.labels import LabelledDocument, LabelSet
 from training.progress import NO_STEPS, Steps
-from training.svc.calibrate import platt, shrunk_offsets
 from training.svc.data import TrainingExamples, folds_of, prepare, whole_documents
 from training.svc.fit import fit_linear
+from training.svc.held_out import (
+    calibrate_documents,
+    calibrate_sentences,
+    document_targets,
+    with_calibration,
+)
 from training.svc.settings import SvcSettings
 
 if TYPE_CHECKING:
@@ -152,14 +157,14 @@ class _Fits:
     def cross_validate(self, held_out: Sequence[int]) -> CrossValidated:
         """Fit without each of the folds, and calibrate all fits on what they did not see."""
         models = {fold: self._fit(fold) for fold in held_out}
-        sentences = _calibration(self.data, self.features, models, self.settings)
-        documents = _document_calibration(self.wholes, self.tfidf, models, self.settings)
+        sentences = calibrate_sentences(self.data, self.features, models, self.settings)
+        documents = calibrate_documents(self.wholes, self.tfidf, models, self.settings)
 
         def calibrate(model: SvcRecognizer) -> SvcRecognizer:
             return SvcRecognizer(
                 model.tfidf,
-                _with_calibration(model.sentences, *sentences),
-                _with_calibration(model.documents, *documents),
+                with_calibration(model.sentences, *sentences),
+                with_calibration(model.documents, *documents),
             )
 
         self._calibrate = calibrate
@@ -245,7 +250,7 @@ def _fit_documents(
     parts = [wholes[row] for row in kept]
     if len(parts) < settings.min_documents:
         return _no_documents(tfidf)
-    names, truth = _document_targets(wholes, settings)
+    names, truth = document_targets(wholes, settings)
     with steps.step(_title("Fit documents", held_out), len(names)) as advance:
         return fit_linear(
             tfidf.transform_words([part.body for part in parts]),
@@ -266,102 +271,4 @@ def _no_documents(tfidf: Tfidf) -> LinearModel:
     nothing = np.zeros(0, dtype=np.float32)
     return LinearModel(
         (), csr_matrix((tfidf.n_words, 0), dtype=np.float32), nothing, nothing, nothing
-    )
-
-
-def _document_targets(
-    wholes: Sequence[LabelledDocument], settings: SvcSettings
-) -> tuple[list[str], NDArray[np.bool_]]:
-    """Return techniques and tactics that enough documents show, and who shows them."""
-    shown = [whole.techniques | whole.tactics for whole in wholes]
-    every = sorted({label for labels in shown for label in labels})
-    truth = np.array([[label in labels for label in every] for labels in shown], dtype=bool)
-    counts = truth.sum(axis=0)
-    enough = (counts >= settings.min_documents) & (counts < len(wholes))
-    return [label for label, ok in zip(every, enough, strict=True) if ok], truth[:, enough]
-
-
-def _with_calibration(
-    model: LinearModel, slope: float, offset: float, own: NDArray[np.float32]
-) -> LinearModel:
-    size = len(model.labels)
-    return replace(
-        model,
-        slope=np.full(size, slope, dtype=np.float32),
-        offset=(offset + own).astype(np.float32),
-    )
-
-
-def _calibration(
-    data: TrainingExamples,
-    features: csr_matrix,
-    models: dict[int, SvcRecognizer],
-    settings: SvcSettings,
-) -> tuple[float, float, NDArray[np.float32]]:
-    """Platt scaling of the sentence model on the sentences of held-out documents."""
-    sentences = {fold: model.sentences for fold, model in models.items()}
-    if (held := held_out_sentences(data, features, sentences)) is None:
-        return 3.0, 0.0, np.zeros(len(data.targets.techniques), dtype=np.float32)
-    margins, positive, shown = held
-    slope, offset = platt(margins, positive, shown)
-    own = shrunk_offsets(slope * margins + offset, positive, shown, settings.shrinkage)
-    return slope, offset, own
-
-
-def held_out_sentences(
-    data: TrainingExamples, features: csr_matrix, models: Mapping[int, LinearModel]
-) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.bool_]] | None:
-    """Score the sentences of each fold by the model that was fitted without it.
-
-    Returns
-    -------
-    margins, positive, known : ndarray, shape (n_sentences, n_techniques)
-        Known is what was looked for, of techniques that some cross-validated document shows: a
-        technique that none shows says nothing about how well they are ranked or scaled.
-        None where no sentence was held out.
-    """
-    rows = [row for row, example in enumerate(data.examples) if example.kind == "sentence"]
-    by_fold = {
-        fold: np.array([row for row in rows if data.fold[row] == fold], dtype=int)
-        for fold in models
-    }
-    if not any(chosen.size for chosen in by_fold.values()):
-        return None
-    order = np.concatenate(list(by_fold.values()))
-    margins = np.vstack(
-        [models[fold].margins(features[chosen]) for fold, chosen in by_fold.items()]
-    )
-    positive = data.targets.positive[order].toarray().astype(bool)
-    return margins, positive, data.targets.known[order] & data.shown_in_documents()
-
-
-def _document_calibration(
-    wholes: Sequence[LabelledDocument],
-    tfidf: Tfidf,
-    models: dict[int, SvcRecognizer],
-    settings: SvcSettings,
-) -> tuple[float, float, NDArray[np.float32]]:
-    names, truth = _document_targets(wholes, settings)
-    held = [(row, whole) for row, whole in enumerate(wholes) if whole.fold is not None]
-    if not held or not models or not names:
-        return 3.0, 0.0, np.zeros(len(names), dtype=np.float32)
-    order, margins = [], []
-    for fold, model in models.items():
-        chosen = [(row, whole) for row, whole in held if whole.fold == fold]
-        order += [row for row, _ in chosen]
-        block = tfidf.transform_words([whole.body for _, whole in chosen])
-        margins.append(model.documents.margins(block))
-    scores, positive = np.vstack(margins), truth[order]
-    known = np.array(
-        [
-            [label.startswith("TA") or wholes[row].says(label) is not None for label in names]
-            for row in order
-        ]
-    )
-    known |= positive
-    slope, offset = platt(scores, positive, known)
-    return (
-        slope,
-        offset,
-        shrunk_offsets(slope * scores + offset, positive, known, settings.shrinkage),
     )
