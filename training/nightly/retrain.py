@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -16,13 +16,13 @@ from engine.releases import Release
 from training.adapt.recommenders import refit
 from training.assemble import assemble, fit
 from training.fusion import FusionSettings
-from training.labels import LabelledDocument, LabelSet, document_folds, read
+from training.labels import LabelledDocument, LabelSet, document_folds, drop_near_duplicates, read
 from training.labels.verdicts import FrozenLabels, frozen
 from training.labels.verdicts.again import choose_again, every_sentence
 from training.nightly.settings import NightlySettings
 from training.out_of_fold import OutOfFold
 from training.progress import NO_STEPS, Steps
-from training.svc import cross_validated, train_svc
+from training.svc import Counted, cross_validated, train_svc
 
 if TYPE_CHECKING:
     from engine.knowledge import Knowledge
@@ -66,7 +66,15 @@ def read_seed(settings: NightlySettings, knowledge: Knowledge) -> Seed | None:
         lambda example: example.document not in test, lambda document: document.id not in test
     )
     tested = tuple(document for document in labels.documents if document.id in test)
-    return Seed(kept, tested, labels.digest())
+    return Seed(_without_repeats(kept, tested), tested, labels.digest())
+
+
+def _without_repeats(labels: LabelSet, test: Sequence[LabelledDocument]) -> LabelSet:
+    """Leave out sentences that repeat one of the test set, such as a quotation in another report.
+
+    Their documents keep them: what is no example is scored, but not learned from.
+    """
+    return replace(labels, examples=drop_near_duplicates(labels.examples, test))
 
 
 def _is_test(name: str) -> bool:
@@ -107,16 +115,20 @@ def retrain(
     given = None if warm_start else settings.part
     scored = OutOfFold.load(given, ENCODER) if given is not None else None
     own = read([frozen.directory() / labels.name / "train.jsonl"], knowledge)
+    own = _without_repeats(own, seed.test)
     rounds = settings.rounds if len(own.examples) <= ROUNDS_UP_TO else 1
     if rounds > 1:
         own = every_sentence(own)
     together = _together(seed.labels, own, settings, scored)
+    counted = Counted()
     for _ in range(rounds - 1):
-        seen = cross_validated(together, knowledge, settings.svc, steps=steps)
+        seen = cross_validated(
+            together, knowledge, settings.svc, wholes=False, counted=counted, steps=steps
+        )
         found = {one.id: seen.score(one) for one in own.documents if one.id in seen.folds}
         own = choose_again(own, labels.train, found, settings.verdicts)
         together = _together(seed.labels, own, settings, scored)
-    trained = train_svc(together, knowledge, settings.svc, steps=steps)
+    trained = train_svc(together, knowledge, settings.svc, counted=counted, steps=steps)
     trained.recognizer.save(parts / "recognizers" / "svc")
     recognitions = {document.id: trained.score(document) for document in trained.documents}
     scores = {"svc": OutOfFold("svc", recognitions, trained.folds)}

@@ -12,6 +12,7 @@ import numpy as np
 
 from engine.analysis import Engine
 from engine.errors import LedgerError, ReleaseError, TrainingDataError, TtpscribeError
+from engine.fusion.adaptation import ARRAYS
 from engine.harvest import Harvest
 from engine.releases import Release
 from training.adapt import Adapting, adapt
@@ -238,7 +239,12 @@ class NightSteps:
 
         def adapted(directory: Path) -> object:
             given = Adapting(self.reader, labels, knowledge, self.settings.adapt)
-            return adapt(given, directory, began, steps=steps)
+            release, found = adapt(given, directory, began, steps=steps)
+            if found.adaptation is None and _says_the_same(release, self.champion):
+                raise TrainingDataError(
+                    "No correction predicts the verdicts better than the champion alone."
+                )
+            return release
 
         ways.append(("adapt", adapted))
         seed = self.seed
@@ -279,6 +285,12 @@ class NightSteps:
         origins = (*("verdicts" for _ in range(held)), *("test set" for _ in range(test)))
         verdicts = self.labels.counts.verdicts
         return decide(champion, challenger, origins, verdicts, self.settings.gate)  # type: ignore[arg-type]
+
+
+def _says_the_same(release: Release, champion: Release) -> bool:
+    """Tell whether a release without corrections is the champion again, for every report."""
+    same = release.manifest.operating_points == champion.manifest.operating_points
+    return same and f"fusion/{ARRAYS}" not in champion.manifest.files
 
 
 def _merit(trial: Trial) -> tuple[bool, float]:

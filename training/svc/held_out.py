@@ -95,6 +95,8 @@ def calibrate_documents(
     settings: SvcSettings,
 ) -> tuple[float, float, NDArray[np.float32]]:
     """Platt scaling of the model of documents on held-out ones."""
+    if not wholes:
+        return 3.0, 0.0, np.zeros(0, dtype=np.float32)
     names, truth = document_targets(wholes, settings)
     held = [(row, whole) for row, whole in enumerate(wholes) if whole.fold is not None]
     if not held or not models or not names:

@@ -41,6 +41,23 @@ if TYPE_CHECKING:
 ENOUGH_DOCUMENTS = 2_000
 
 
+@dataclass
+class Counted:
+    """Features counted once for several trainings on the same texts, with the same settings."""
+
+    texts: Sequence[str] = ()
+    tfidf: Tfidf | None = None
+    features: csr_matrix | None = None
+
+    def of(self, data: TrainingExamples, settings: SvcSettings) -> tuple[Tfidf, csr_matrix]:
+        """Return the features of the examples; of other texts than before they are counted."""
+        texts = [example.text for example in data.examples]
+        if self.tfidf is None or self.features is None or texts != self.texts:
+            self.tfidf, self.features = count_features(data, settings)
+            self.texts = texts
+        return self.tfidf, self.features
+
+
 @dataclass(frozen=True)
 class CrossValidated:
     """Recognizers that have each not seen some of the documents.
@@ -81,6 +98,7 @@ def train_svc(
     knowledge: Knowledge,
     settings: SvcSettings | None = None,
     *,
+    counted: Counted | None = None,
     steps: Steps = NO_STEPS,
 ) -> SvcTraining:
     """Train on a label set.
@@ -93,6 +111,8 @@ def train_svc(
         Examples and, for cross-validation and calibration, documents with sentences.
     knowledge : Knowledge
     settings : SvcSettings, optional
+    counted : Counted, optional
+        Features of a training before.
     steps : Steps
         Told of progress.
 
@@ -105,7 +125,7 @@ def train_svc(
     TrainingDataError
         If nothing can be learned from the label set.
     """
-    fits = _Fits(labels, knowledge, settings or SvcSettings(), steps)
+    fits = _Fits(labels, knowledge, settings or SvcSettings(), steps, counted)
     held = fits.cross_validate(_enough(fits.folds))
     return SvcTraining(held.documents, held.folds, held.by_fold, fits.final())
 
@@ -116,6 +136,8 @@ def cross_validated(
     settings: SvcSettings | None = None,
     *,
     held_out: Sequence[int] | None = None,
+    wholes: bool = True,
+    counted: Counted | None = None,
     steps: Steps = NO_STEPS,
 ) -> CrossValidated:
     """Hold out only some folds, and fit nothing on everything: to compare settings and data.
@@ -124,8 +146,10 @@ def cross_validated(
     ----------
     held_out : sequence of int, optional
         Folds to hold out, or all; others teach throughout. The rest as of `train_svc`.
+    wholes : bool
+        Fit the models of whole documents too. Who asks for sentences alone needs none.
     """
-    fits = _Fits(labels, knowledge, settings or SvcSettings(), steps)
+    fits = _Fits(labels, knowledge, settings or SvcSettings(), steps, counted, wholes=wholes)
     return fits.cross_validate(sorted(set(fits.folds.values())) if held_out is None else held_out)
 
 
@@ -141,7 +165,14 @@ class _Fits:
     """The fits of one training: each of them without another fold, and one on everything."""
 
     def __init__(
-        self, labels: LabelSet, knowledge: Knowledge, settings: SvcSettings, steps: Steps
+        self,
+        labels: LabelSet,
+        knowledge: Knowledge,
+        settings: SvcSettings,
+        steps: Steps,
+        counted: Counted | None = None,
+        *,
+        wholes: bool = True,
     ) -> None:
         self.labels = labels
         self.settings = settings
@@ -149,9 +180,9 @@ class _Fits:
         self.folds = folds_of(labels.documents, settings.folds, settings.seed)
         with steps.step("Compare texts", 1):
             self.data = prepare(labels, self.folds, knowledge, settings)
-        self.wholes = whole_documents(labels, self.folds, knowledge)
+        self.wholes = whole_documents(labels, self.folds, knowledge) if wholes else ()
         with steps.step("Count features", 1):
-            self.tfidf, self.features = count_features(self.data, settings)
+            self.tfidf, self.features = (counted or Counted()).of(self.data, settings)
         self._calibrate: Callable[[SvcRecognizer], SvcRecognizer] = lambda model: model
 
     def cross_validate(self, held_out: Sequence[int]) -> CrossValidated:

@@ -22,6 +22,7 @@ from engine.errors import LedgerError, ReleaseError, TtpscribeError
 from engine.harvest import Harvest
 from engine.ledger import Ledger
 from engine.releases import ReleaseStore
+from training.adapt import release
 from training.labels.verdicts import frozen
 from training.nightly import journal
 from training.nightly.errors import AnotherRunError, OutOfTimeError
@@ -245,6 +246,25 @@ def test_a_champion_damaged_by_hand_is_refused_before_anything_is_trained(home, 
     with pytest.raises(ReleaseError, match="damaged"):
         nightly(ledger, shipped).run()
     assert frozen.names() == []
+
+
+def test_what_corrects_nothing_is_no_challenger(home, shipped, ledger, monkeypatch):
+    fit = release.fit_adaptation
+
+    def nothing(*args, **more):
+        return replace(fit(*args, **more), adaptation=None, strength=None)
+
+    monkeypatch.setattr(release, "fit_adaptation", nothing)
+    monkeypatch.setattr(release, "moved_points", lambda points, *_: dict(points))
+    said: list[str] = []
+    given = nightly(ledger, shipped)
+    given.tell = said.append
+    night = given.run()
+    assert night.labels is not None
+    assert night.challenger is None
+    assert night.trial is None
+    assert not night.published
+    assert any("No challenger by adapt: No correction" in line for line in said)
 
 
 def test_verdicts_wrong_at_random_are_refused_or_cost_little(home, shipped, site, tmp_path):

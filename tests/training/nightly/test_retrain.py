@@ -53,3 +53,20 @@ def test_a_release_trained_anew_knows_seed_data_and_verdicts_but_never_its_test_
     fresh = [r for r in site_reports(30, seed=77, first=700) if NEW in r.techniques]
     found = [NEW in {f.technique for f in engine.analyse(r.document).findings} for r in fresh]
     assert sum(found) / len(found) > 0.6
+
+
+def test_a_sentence_of_the_test_set_that_another_report_repeats_is_not_learned_from(
+    seed_data, knowledge
+):
+    settings = NightlySettings(data=(seed_data,), svc=SMALL)
+    before = read_seed(settings, knowledge)
+    quoted = before.test[0].sentences[0]
+    extra = {"id": "quoted", "text": f"Again: {quoted.text}", "labels": sorted(quoted.techniques)}
+    with seed_data.open("a") as stream:
+        stream.write(json.dumps(extra) + "\n")
+
+    after = read_seed(settings, knowledge)
+
+    assert {document.id for document in after.test} == {document.id for document in before.test}
+    assert "quoted" not in {example.id for example in after.labels.examples}
+    assert after.labels.examples == before.labels.examples

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 # A model whose best sentence is less sure than this knows no better than the choice before.
 BLIND = 0.001
+# After a round in which nearly every sentence was wrong a model is sure of far too many. A report
+# says a thing in a handful of sentences, however long it is.
+MOST_SURE = 4
 
 
 def every_sentence(labels: LabelSet) -> LabelSet:
@@ -120,7 +123,8 @@ def _places(
     scores: NDArray[np.float32], before: set[int], proven: set[int], settings: VerdictSettings
 ) -> set[int]:
     """Return the sentences that are proven, that the model is sure of, or that are likeliest."""
-    sure = set(np.flatnonzero(scores >= SURE).tolist())
+    ranked = np.argsort(-scores, kind="stable")[:MOST_SURE]
+    sure = set(ranked[scores[ranked] >= SURE].tolist())
     if proven:
         return proven | sure
     if float(scores.max(initial=0)) < BLIND:

@@ -16,7 +16,7 @@ from engine.errors import TrainingDataError
 from engine.ledger import Curation, Ledger, Verdict
 from training.labels import read, targets
 from training.labels.verdicts import Freezing, VerdictSettings, freeze, frozen
-from training.labels.verdicts.again import choose_again, every_sentence
+from training.labels.verdicts.again import MOST_SURE, _places, choose_again, every_sentence
 from training.labels.verdicts.suspicious import confident_errors, suspicious
 from training.svc import cross_validated
 
@@ -120,6 +120,14 @@ def test_rounds_find_the_sentences_of_a_technique_that_no_sentence_was_known_to_
     assert len({one.document for one in right}) > 0.6 * reports
     for one in own.examples:
         assert not one.techniques & one.unsure
+
+
+def test_of_a_long_report_only_a_handful_of_sentences_stand_for_a_technique():
+    sure = np.linspace(0.99, 0.6, 40, dtype=np.float32)
+    few = _places(sure, set(range(40)), set(), VerdictSettings())
+    assert few == set(range(MOST_SURE))
+    proven = _places(sure, {39}, {39}, VerdictSettings())
+    assert proven == {*range(MOST_SURE), 39}
 
 
 def test_the_newest_reports_are_held_back(site):
