@@ -127,6 +127,9 @@ def _places(
     sure = set(ranked[scores[ranked] >= SURE].tolist())
     if proven:
         return proven | sure
+    if len(before) == len(scores):
+        # Learned with every sentence as a label: what it is sure of says nothing, its order does.
+        sure = set()
     if float(scores.max(initial=0)) < BLIND:
         # If every sentence still stands for it, nothing was found out: it is left unlabelled.
         return before if len(before) < len(scores) else set()
