@@ -39,7 +39,7 @@ def plot(result: Result) -> str:
     drawing.text(400, 420, "Night", "ink", "middle")
     goal = seed + 0.8 * (everything - seed)
     for value, label, kind in (
-        (everything, f"trained on everything {everything:.3f}", "axis"),
+        (everything, f"everything {everything:.3f}", "axis"),
         (goal, "80 % of the gap", "axis dash"),
         (seed, f"seed release {seed:.3f}", "axis"),
     ):

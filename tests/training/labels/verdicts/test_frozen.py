@@ -124,8 +124,11 @@ def test_rounds_find_the_sentences_of_a_technique_that_no_sentence_was_known_to_
 
 def test_of_a_long_report_only_a_handful_of_sentences_stand_for_a_technique():
     sure = np.linspace(0.99, 0.6, 40, dtype=np.float32)
-    few = _places(sure, set(range(40)), set(), VerdictSettings())
+    few = _places(sure, {0, 7}, set(), VerdictSettings())
     assert few == set(range(MOST_SURE))
+    first_round = _places(sure, set(range(40)), set(), VerdictSettings())
+    assert 0 in first_round
+    assert first_round < few, "sure of what it was told by every sentence, it orders them only"
     proven = _places(sure, {39}, {39}, VerdictSettings())
     assert proven == {*range(MOST_SURE), 39}
 
