@@ -133,10 +133,10 @@ def test_killed_under_load_and_started_again_nothing_is_lost(tmp_path):
 
         # SIGTERM: what runs is still answered, then the process ends.
         found: list[object] = []
+        # No two sentences alike, so that it runs for as long as it takes to see it run.
+        long = " ".join(f"The actor dumped the memory of LSASS on host {n}." for n in range(600))
         ask = threading.Thread(
-            target=lambda: found.append(
-                Client(second.url, retries=0).analyse(from_text(f"{TEXT} " * 60))
-            )
+            target=lambda: found.append(Client(second.url, retries=0).analyse(from_text(long)))
         )
         ask.start()
         busy = f"{second.url}/metrics"
