@@ -32,7 +32,7 @@ class GateSettings(BaseModel):
     least_verdicts: int = Field(default=30, ge=1)
     least_documents: int = Field(default=10, ge=2)
     level: float = Field(default=0.95, gt=0.5, lt=1)
-    better_level: float = Field(default=0.9, gt=0.5, lt=1)
+    better_level: float = Field(default=0.8, gt=0.5, lt=1)
     largest_loss: float = Field(default=0.1, gt=0, le=1)
     top: int = Field(default=20, ge=1)
     resamples: int = Field(default=1000, ge=100)

@@ -115,6 +115,8 @@ def _canonical(kind: str, item: Example | LabelledDocument) -> bytes:
         record |= {"document": item.document, "span": [item.start, item.end], "kind": item.kind}
         if item.unsure:
             record["unsure"] = sorted(item.unsure)
+        if item.certainty:
+            record["certainty"] = sorted(item.certainty)
     else:
         record |= {"body_start": item.body_start, "tactics": sorted(item.tactics)}
     return json.dumps(record, ensure_ascii=True, sort_keys=True).encode()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +26,9 @@ class Targets:
         True where it is certain whether it does. Positives are always known.
     unsure : csr_matrix of bool, shape (n_examples, n_techniques)
         True where the document shows it, and perhaps here: no negative, however likely most are.
+    certainty : csr_matrix of float32, shape (n_examples, n_techniques)
+        How certain it is that the example shows the technique: 1 of positives of which nothing
+        else is said; also of some that are unsure.
     weights : ndarray of float32, shape (n_examples,)
         The examples' weights.
     """
@@ -34,6 +37,7 @@ class Targets:
     positive: csr_matrix
     known: NDArray[np.bool_]
     unsure: csr_matrix
+    certainty: csr_matrix
     weights: NDArray[np.float32]
 
 
@@ -46,6 +50,7 @@ def targets(examples: Sequence[Example | LabelledDocument], techniques: Sequence
     columns: list[int] = []
     open_rows: list[int] = []
     open_columns: list[int] = []
+    certain: dict[tuple[int, int], float] = {}
     for row, example in enumerate(examples):
         if example.known not in masks:
             masks[example.known] = np.array(
@@ -55,11 +60,14 @@ def targets(examples: Sequence[Example | LabelledDocument], techniques: Sequence
         shown = [column[technique] for technique in example.techniques if technique in column]
         rows += [row] * len(shown)
         columns += shown
+        certain |= dict.fromkeys(((row, own) for own in shown), 1.0)
         if isinstance(example, Example) and example.unsure:
             unsure = example.unsure - example.techniques
             perhaps = [column[technique] for technique in sorted(unsure) if technique in column]
             open_rows += [row] * len(perhaps)
             open_columns += perhaps
+        if isinstance(example, Example):
+            certain |= {(row, column[t]): own for t, own in example.certainty if t in column}
     known[open_rows, open_columns] = False
     known[rows, columns] = True
     positive = _marked(rows, columns, known.shape)
@@ -69,9 +77,16 @@ def targets(examples: Sequence[Example | LabelledDocument], techniques: Sequence
         positive,
         known,
         _marked(open_rows, open_columns, known.shape),
+        _graded(certain, known.shape),
         weights,
     )
 
 
 def _marked(rows: Sequence[int], columns: Sequence[int], shape: tuple[int, ...]) -> csr_matrix:
     return csr_matrix((np.ones(len(rows), dtype=bool), (rows, columns)), shape=shape, dtype=bool)
+
+
+def _graded(cells: Mapping[tuple[int, int], float], shape: tuple[int, ...]) -> csr_matrix:
+    places = np.array(list(cells), dtype=np.int64).reshape(-1, 2)
+    values = np.array(list(cells.values()), dtype=np.float32)
+    return csr_matrix((values, (places[:, 0], places[:, 1])), shape=shape)

@@ -45,6 +45,10 @@ class Example:
     unsure : frozenset of str
         Techniques that its document shows, though it is not known whether here: of these the
         example is neither a positive nor a negative, whatever ``known`` says.
+    certainty : tuple of pairs of technique and float
+        How certain it is that the example shows a technique, in (0, 1], where that is known: of
+        those in ``techniques`` (1 where it is not said) and of those in ``unsure`` (0 likewise).
+        Positives are learned from by their certainty.
     start, end : int or None
         Offsets into the text of its document, half-open.
     kind : {"sentence", "span", "text"}
@@ -64,6 +68,7 @@ class Example:
     end: int | None = None
     kind: ExampleKind = "text"
     unsure: frozenset[str] = frozenset()
+    certainty: tuple[tuple[str, float], ...] = ()
 
     def says(self, technique: str) -> bool | None:
         """Tell whether the technique is shown (True), absent (False) or unknown (None)."""

@@ -18,7 +18,8 @@ from training.assemble import assemble, fit
 from training.fusion import FusionSettings
 from training.labels import LabelledDocument, LabelSet, document_folds, drop_near_duplicates, read
 from training.labels.verdicts import FrozenLabels, frozen
-from training.labels.verdicts.again import choose_again, every_sentence
+from training.labels.verdicts.again import choose_again
+from training.labels.verdicts.likeness import Likeness
 from training.nightly.settings import NightlySettings
 from training.out_of_fold import OutOfFold
 from training.progress import NO_STEPS, Steps
@@ -26,6 +27,7 @@ from training.svc import Counted, cross_validated, train_svc
 
 if TYPE_CHECKING:
     from engine.knowledge import Knowledge
+    from engine.types import Recognition
 
 # With more sentences of judged reports the champion's choice is gone by: rounds would take hours.
 ROUNDS_UP_TO = 50_000
@@ -117,17 +119,19 @@ def retrain(
     own = read([frozen.directory() / labels.name / "train.jsonl"], knowledge)
     own = _without_repeats(own, seed.test)
     rounds = settings.rounds if len(own.examples) <= ROUNDS_UP_TO else 1
-    if rounds > 1:
-        own = every_sentence(own)
-    together = _together(seed.labels, own, settings, scored)
     counted = Counted()
-    for _ in range(rounds - 1):
-        seen = cross_validated(
-            together, knowledge, settings.svc, wholes=False, counted=counted, steps=steps
-        )
-        found = {one.id: seen.score(one) for one in own.documents if one.id in seen.folds}
-        own = choose_again(own, labels.train, found, settings.verdicts)
-        together = _together(seed.labels, own, settings, scored)
+    together = _together(seed.labels, own, settings, scored)
+    if rounds > 1:
+        likeness = Likeness(own.documents, seed.labels.examples, knowledge)
+        found: Mapping[str, Recognition] = {}
+        for number in range(rounds):
+            own = choose_again(own, labels.train, found, likeness)
+            together = _together(seed.labels, own, settings, scored)
+            if number + 1 < rounds:
+                seen = cross_validated(
+                    together, knowledge, settings.svc, wholes=False, counted=counted, steps=steps
+                )
+                found = {one.id: seen.score(one) for one in own.documents if one.id in seen.folds}
     trained = train_svc(together, knowledge, settings.svc, counted=counted, steps=steps)
     trained.recognizer.save(parts / "recognizers" / "svc")
     recognitions = {document.id: trained.score(document) for document in trained.documents}

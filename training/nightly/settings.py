@@ -55,7 +55,7 @@ class NightlySettings(BaseModel):
     checkpoint: Path | None = None
     encoder: Literal["never", "weekly", "nightly"] = "weekly"
     test: tuple[Path, ...] = ()
-    rounds: int = Field(default=4, ge=1, le=9)
+    rounds: int = Field(default=2, ge=1, le=9)
     harvest: bool = True
     dry_run: bool = False
     budget_minutes: float | None = Field(default=None, gt=0)

@@ -85,6 +85,7 @@ def prepare(
             example,
             techniques=knowledge.with_parents(example.techniques),
             unsure=knowledge.with_parents(example.unsure),
+            certainty=_with_parents(example, knowledge),
             fold=folds.get(example.document or ""),
         )
         for example in labels.examples
@@ -106,6 +107,18 @@ def prepare(
     if held and alone:
         repeats[alone] = near_duplicates([examples[row] for row in alone], held)
     return TrainingExamples(tuple(examples), targets(examples, space), fold, repeats)
+
+
+def _with_parents(example: Example, knowledge: Knowledge) -> tuple[tuple[str, float], ...]:
+    """Return certainties, a parent's that of the surest of its sub-techniques."""
+    if not example.certainty:
+        return ()
+    given = dict.fromkeys(example.techniques, 1.0) | dict(example.certainty)
+    found: dict[str, float] = {}
+    for technique, value in given.items():
+        for own in knowledge.with_parents([technique]):
+            found[own] = max(value, found.get(own, 0.0))
+    return tuple(sorted(found.items()))
 
 
 def _distinct(examples: object) -> list[Example]:

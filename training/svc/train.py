@@ -240,8 +240,7 @@ def fit_sentences(
 ) -> LinearModel:
     """Fit the model of sentences on all but one fold (or on all); not calibrated."""
     rows = data.training_rows(held_out)
-    positive = data.targets.positive[rows].astype(bool)
-    by_label = positive.tocsc()
+    certainty = data.targets.certainty[rows].tocsc()
     known = data.targets.known[rows]
     unsure = data.targets.unsure[rows].tocsc()
     weights = data.targets.weights[rows]
@@ -250,8 +249,9 @@ def fit_sentences(
         weight = np.where(known[:, label], weights, weights * settings.unknown_weight)
         # Somewhere its document shows it: what is perhaps a positive must not be a negative.
         weight[unsure.indices[unsure.indptr[label] : unsure.indptr[label + 1]]] = 0
-        shown = by_label.indices[by_label.indptr[label] : by_label.indptr[label + 1]]
-        weight[shown] = weights[shown] * settings.positive_weight
+        own = slice(certainty.indptr[label], certainty.indptr[label + 1])
+        shown = certainty.indices[own]
+        weight[shown] = weights[shown] * settings.positive_weight * certainty.data[own]
         return weight.astype(np.float32)
 
     space = data.targets.techniques
@@ -260,7 +260,7 @@ def fit_sentences(
     with steps.step(_title("Fit sentences", held_out), len(space)) as advance:
         return fit_linear(
             features[rows],
-            positive,
+            (data.targets.certainty[rows] > 0).tocsr(),
             weights_of,
             space,
             settings.regularisation,

@@ -99,6 +99,7 @@ def _record(
         end=_int_or_none(record, "end"),
         kind=kind,
         unsure=collector.current(_strings(record.get("unsure", []))) - techniques,
+        certainty=_certainty(record, collector),
     )
 
 
@@ -154,6 +155,19 @@ def _known(record: dict[str, Any], source: str, collector: Collector) -> frozens
     if given == "marked":
         return frozenset()
     return collector.current(_strings(given))
+
+
+def _certainty(record: dict[str, Any], collector: Collector) -> tuple[tuple[str, float], ...]:
+    given = record.get("certainty", {})
+    if not isinstance(given, dict) or not all(
+        isinstance(value, int | float) and 0 < value <= 1 for value in given.values()
+    ):
+        raise ValueError("'certainty' is an object of technique ids and numbers in (0, 1]")
+    return tuple(
+        (technique, float(value))
+        for name, value in sorted(given.items())
+        for technique in sorted(collector.current([name]))
+    )
 
 
 def _strings(value: Any) -> list[str]:

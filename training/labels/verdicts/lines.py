@@ -52,6 +52,11 @@ def records_of(document: JudgedDocument) -> Iterator[dict[str, Any]]:
             "known": known if judged.complete else sorted({*absent, *said}),
             # Some sentence shows it. One that is not known to is no negative.
             "unsure": sorted(shown.keys() - said),
+            "certainty": {
+                label.technique: round(min(label.weight, 1.0), 6)
+                for label in own
+                if label.shown and label.weight < 1
+            },
             "start": sentence.start,
             "end": sentence.end,
             "page": sentence.page,

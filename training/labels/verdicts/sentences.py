@@ -3,10 +3,8 @@
 The sentence that an analyst was shown carries the verdict. A technique that was added has no
 such sentence: some sentence of the document shows it, and which one is not known. That is
 multiple-instance learning (Dietterich et al., "Solving the Multiple Instance Problem with
-Axis-Parallel Rectangles", 1997). Each sentence gets its share of one: by the champion's score,
-and where the champion is blind by likeness to the other reports with the same label, less the
-likeness to reports without it (Maron and Lozano-Perez, "A Framework for Multiple-Instance
-Learning", NIPS 1998).
+Axis-Parallel Rectangles", 1997). Each sentence gets its share of one, by the champion's score and,
+as the champion may not know the technique, by its words (`Likeness`).
 """
 
 from __future__ import annotations
@@ -20,14 +18,12 @@ from numpy.typing import NDArray
 
 from engine.fusion.features import to_logit
 from engine.ledger import text_digest
+from training.labels import Example, LabelledDocument
+from training.labels.verdicts.likeness import Likeness
 from training.labels.verdicts.settings import VerdictSettings
 from training.labels.verdicts.types import JudgedDocument, Label
 from training.readings import Reader, Reading
 
-# The champion's best sentence is surer than this: its own scores decide.
-SURE = 0.5
-BAGS = 30
-SHARPNESS = 15.0
 MOST_SENTENCES = 3
 
 
@@ -48,9 +44,9 @@ def label_sentences(
         The champion's.
     settings : VerdictSettings
     """
-    bags = _Bags(documents, readings, settings)
+    likeness = Likeness([_bag(document) for document in documents], (), reader.fusion.knowledge)
     result = []
-    for number, (document, reading) in enumerate(zip(documents, readings, strict=True)):
+    for document, reading in zip(documents, readings, strict=True):
         own: defaultdict[int, list[Label]] = defaultdict(list)
         at = {text_digest(s.text): s.index for s in document.document.sentences}
         scores = None
@@ -69,7 +65,7 @@ def label_sentences(
                     if column is None
                     else scores[:, [column]].toarray().ravel()
                 )
-                shares = bags.shares(number, technique, own_scores)
+                shares = responsibilities(own_scores, likeness.odds(document.key, technique))
                 for place in np.argsort(-shares, kind="stable")[:MOST_SENTENCES]:
                     if shares[place] >= settings.least_certainty:
                         weight = label.weight * float(shares[place])
@@ -79,74 +75,25 @@ def label_sentences(
     return result
 
 
-def responsibilities(scores: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return how likely each sentence is the one that shows a technique, by its scores alone."""
-    return _shared(to_logit(scores).astype(np.float64))
+def responsibilities(scores: NDArray[np.float32], odds: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return how likely each sentence is the one that shows a technique, if exactly one does.
 
-
-def _shared(odds: NDArray[np.float64]) -> NDArray[np.float64]:
-    # The responsibility of each, if exactly one shows it; evenly good ones share it.
-    weights: NDArray[np.float64] = np.exp(odds - odds.max())
+    Parameters
+    ----------
+    scores : ndarray of float32, shape (n_sentences,)
+        A model's probabilities.
+    odds : ndarray of float32, shape (n_sentences,)
+        Log-odds by what the model does not know.
+    """
+    total = to_logit(scores).astype(np.float64) + odds
+    weights: NDArray[np.float64] = np.exp(total - total.max())
     weights /= weights.sum()
     return weights
 
 
-class _Bags:
-    """Documents as bags of sentences, by the techniques that they show."""
-
-    def __init__(
-        self,
-        documents: Sequence[JudgedDocument],
-        readings: Sequence[Reading],
-        settings: VerdictSettings,
-    ) -> None:
-        self.readings = readings
-        self.members: dict[str, list[int]] = defaultdict(list)
-        for number, document in enumerate(documents):
-            for technique in document.techniques:
-                self.members[technique].append(number)
-        self.order = np.random.default_rng(settings.seed).permutation(len(documents))
-        self._anchors: dict[str, tuple[list[int], list[int]]] = {}
-
-    def shares(
-        self, number: int, technique: str, scores: NDArray[np.float32]
-    ) -> NDArray[np.float64]:
-        """Return how likely each sentence of a document is the one that shows the technique."""
-        odds = to_logit(scores).astype(np.float64)
-        features = self.readings[number].features
-        if float(scores.max(initial=0)) < SURE and features is not None and len(features):
-            odds += SHARPNESS * self._likeness(number, technique, features.astype(np.float32))
-        return _shared(odds)
-
-    def _likeness(
-        self, number: int, technique: str, features: NDArray[np.float32]
-    ) -> NDArray[np.float64]:
-        """Return the likeness to bags with the label, less that to bags without it."""
-        with_label, without = self._some(technique)
-        inside = [other for other in with_label if other != number]
-        if not inside:
-            return np.zeros(len(features))
-        outside = [other for other in without if other != number]
-        result = self._mean_best(features, inside)
-        if outside:
-            result -= self._mean_best(features, outside)
-        result[~features.any(axis=1)] = -1
-        return result
-
-    def _some(self, technique: str) -> tuple[list[int], list[int]]:
-        if technique not in self._anchors:
-            members = set(self.members[technique])
-            inside = [int(n) for n in self.order if n in members][:BAGS]
-            outside = [int(n) for n in self.order if n not in members][:BAGS]
-            self._anchors[technique] = inside, outside
-        return self._anchors[technique]
-
-    def _mean_best(
-        self, features: NDArray[np.float32], others: Sequence[int]
-    ) -> NDArray[np.float64]:
-        total = np.zeros(len(features))
-        for other in others:
-            there = self.readings[other].features
-            if there is not None and len(there):
-                total += (features @ there.astype(np.float32).T).max(axis=1)
-        return total / len(others)
+def _bag(document: JudgedDocument) -> LabelledDocument:
+    sentences = tuple(
+        Example(sentence.text, frozenset(), str(sentence.index))
+        for sentence in document.document.sentences
+    )
+    return LabelledDocument(document.key, "", document.techniques, sentences)

@@ -9,16 +9,14 @@ from datetime import timedelta
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from small_verdicts import DECOY, NEW, NOON, PHRASES, SMALL, judge, site_reports
+from small_verdicts import DECOY, NOON, PHRASES, judge, site_reports
 
 from engine.commands.ledger import ledger as ledger_command
 from engine.errors import TrainingDataError
 from engine.ledger import Curation, Ledger, Verdict
 from training.labels import read, targets
 from training.labels.verdicts import Freezing, VerdictSettings, freeze, frozen
-from training.labels.verdicts.again import MOST_SURE, _places, choose_again, every_sentence
 from training.labels.verdicts.suspicious import confident_errors, suspicious
-from training.svc import cross_validated
 
 
 @pytest.fixture
@@ -87,50 +85,6 @@ def test_a_sentence_that_may_show_what_its_report_shows_is_no_negative(root, sit
     column = targets(labels.examples, sorted(PHRASES))
     assert column.unsure.nnz == perhaps
     assert not (column.known & column.unsure.toarray()).any()
-
-
-def test_rounds_find_the_sentences_of_a_technique_that_no_sentence_was_known_to_show(
-    root, site, knowledge
-):
-    labels = read([root / site.labels.name / "train.jsonl"], knowledge)
-    blank = tuple(
-        replace(one, techniques=one.techniques - {NEW}, unsure=one.unsure | {NEW})
-        if NEW in one.techniques
-        else one
-        for one in labels.examples
-    )
-    by_id = {one.id: one for one in blank}
-    documents = tuple(
-        replace(one, sentences=tuple(by_id[s.id] for s in one.sentences))
-        for one in labels.documents
-    )
-    own = every_sentence(replace(labels, examples=blank, documents=documents))
-    begun = sum(NEW in one.techniques for one in own.examples)
-    reports = sum(NEW in document.techniques for document in documents)
-    assert begun >= 5 * reports
-    for _ in range(2):
-        seen = cross_validated(own, knowledge, SMALL)
-        found = {one.id: seen.score(one) for one in seen.documents}
-        own = choose_again(own, site.labels.train, found, VerdictSettings())
-    chosen = [one for one in own.examples if NEW in one.techniques]
-    right = [one for one in chosen if any(phrase in one.text for phrase in PHRASES[NEW])]
-    assert len(chosen) < begun / 3
-    # One in six is right to begin with, as many as there are sentences in a report.
-    assert len(right) > 0.5 * len(chosen)
-    assert len({one.document for one in right}) > 0.6 * reports
-    for one in own.examples:
-        assert not one.techniques & one.unsure
-
-
-def test_of_a_long_report_only_a_handful_of_sentences_stand_for_a_technique():
-    sure = np.linspace(0.99, 0.6, 40, dtype=np.float32)
-    few = _places(sure, {0, 7}, set(), VerdictSettings())
-    assert few == set(range(MOST_SURE))
-    first_round = _places(sure, set(range(40)), set(), VerdictSettings())
-    assert 0 in first_round
-    assert first_round < few, "sure of what it was told by every sentence, it orders them only"
-    proven = _places(sure, {39}, {39}, VerdictSettings())
-    assert proven == {*range(MOST_SURE), 39}
 
 
 def test_the_newest_reports_are_held_back(site):
