@@ -164,7 +164,7 @@ class _Run:
         self._states = states
         self._changes = changes
         self._skipped: Counter[str] = Counter()
-        self._reports = self._curated = self._verdicts = self.looked = 0
+        self._reports = self._curated = self._verdicts = self._withdrawn = self.looked = 0
 
     @property
     def left(self) -> int:
@@ -186,6 +186,7 @@ class _Run:
         with self._ledger.transaction():
             for one in found:
                 self._verdicts += self._ledger.record_verdicts(*one.verdicts)
+                self._withdrawn += self._ledger.withdraw(*one.withdrawn)
                 self._ledger.observe(*one.observations)
                 if one.curation is not None:
                     new = self._ledger.record_curations(one.curation)
@@ -217,6 +218,7 @@ class _Run:
             reports=self._reports,
             curated=self._curated,
             verdicts=self._verdicts,
+            withdrawn=self._withdrawn,
             skipped=dict(self._skipped),
             notes=(*self._changes.notes, *notes),
             complete=complete,

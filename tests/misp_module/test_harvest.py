@@ -235,10 +235,6 @@ def test_a_change_of_mind(rig, tag_event):
         (lambda: rig.misp.analyst.delete(element), "rejected"),
         (lambda: rig.misp.analyst.restore(element), "confirmed"),
         (lambda: rig.misp.analyst.tag(name, 'false-positive:confirmed="true"'), "rejected"),
-        (
-            lambda: rig.misp.analyst.remove_tag(name, 'false-positive:confirmed="true"'),
-            "confirmed",
-        ),
         (lambda: rig.misp.analyst.opinion(name, 0), "rejected"),
         (lambda: rig.misp.analyst.opinion(name, 100), "confirmed"),
     ]
@@ -248,6 +244,91 @@ def test_a_change_of_mind(rig, tag_event):
         rig.harvest()
         assert rig.told(event)["T1059.001"][0] == verdict, number
         assert rig.count == number
+
+
+TAKEN_BACK = {
+    "deleted": {
+        "T1059.001": (lambda a, o, n: a.sighting(n), lambda a, n, said: a.take_back(said)),
+        "T1003.001": (lambda a, o, n: a.opinion(o, 0), lambda a, n, said: a.take_back(said)),
+        "T1566.001": (lambda a, o, n: a.note(o, "Wrong."), lambda a, n, said: a.take_back(said)),
+    },
+    "said no longer": {
+        "T1059.001": (
+            lambda a, o, n: a.opinion(n, 0),
+            lambda a, n, said: a.say_again(said, opinion="50"),
+        ),
+        "T1003.001": (
+            lambda a, o, n: a.note(o, "Wrong."),
+            lambda a, n, said: a.say_again(said, note="See page 2."),
+        ),
+    },
+    "tag taken off": {
+        "T1059.001": (
+            lambda a, o, n: a.tag(n, 'false-positive:confirmed="true"'),
+            lambda a, n, said: a.remove_tag(n, 'false-positive:confirmed="true"'),
+        ),
+        "T1003.001": (
+            lambda a, o, n: a.tag(n, REVIEWED),
+            lambda a, n, said: a.remove_tag(n, REVIEWED),
+        ),
+    },
+}
+
+
+@pytest.mark.parametrize("way", TAKEN_BACK)
+def test_what_is_taken_back_is_no_verdict_any_more(rig, way):
+    event, ways, analyst = rig.enriched(), TAKEN_BACK[way], rig.misp.analyst
+    rig.harvest()
+    said = {t: say(analyst, own(event, t), name_of(event, t)) for t, (say, _) in ways.items()}
+    rig.harvest()
+    assert rig.told(event).keys() == ways.keys()
+    rig.misp.pass_time(20 * 86_400)
+    for technique, (_, take_back) in ways.items():
+        take_back(analyst, name_of(event, technique), said[technique])
+    done = rig.harvest()
+
+    assert rig.told(event) == {}
+    assert (done.withdrawn, rig.count) == (len(ways), len(ways))
+    for verdict, withdrawal in rig.ledger.withdrawn("misp", event["id"]):
+        assert withdrawal.technique == verdict.technique
+    # Said again, it counts again.
+    rig.misp.pass_time(60)
+    for technique, (say, _) in ways.items():
+        say(analyst, own(event, technique), name_of(event, technique))
+    assert rig.harvest().withdrawn == 0
+    assert rig.told(event).keys() == ways.keys()
+
+
+def test_what_was_done_before_holds_again_where_words_are_taken_back(rig):
+    event = rig.enriched()
+    rig.harvest()
+    name = name_of(event, "T1059.001")
+    rig.misp.analyst.remove_tag(name, POWERSHELL)
+    rig.harvest()
+    rig.misp.pass_time(60)
+    praise = rig.misp.analyst.opinion(name, 100)
+    rig.harvest()
+    assert rig.told(event)["T1059.001"] == ("confirmed", "opinion")
+    rig.misp.analyst.take_back(praise)
+    rig.harvest()
+
+    assert rig.told(event)["T1059.001"] == ("rejected", "history")
+
+
+def test_words_on_an_object_that_is_deleted_are_not_taken_back_by_that(rig, set_to):
+    event = rig.enriched()
+    rig.harvest()
+    rig.misp.analyst.sighting(name_of(event, "T1059.001"))
+    rig.misp.analyst.opinion(own(event, "T1003.001"), 0)
+    rig.harvest()
+    rig.misp.pass_time(60)
+    rig.misp.analyst.delete(own(event, "T1059.001"))
+    set_to(bots="analyst@example.org")  # who is called a bot later has spoken all the same
+    rig.misp.analyst.edit(event, info="Another title")
+    done = rig.harvest()
+
+    assert (done.withdrawn, rig.ledger.withdrawn("misp", event["id"])) == (0, ())
+    assert {verdict for verdict, _ in rig.told(event).values()} == {"rejected"}
 
 
 def test_a_technique_that_a_person_put_on(rig):
