@@ -282,7 +282,10 @@ class Curation:
         SHA-256 over the texts as they were then, where they were read, as
         ``Enrichment.digest``; a report that changed since is another text.
     attack_version : str or None
-        Of the knowledge that read its techniques.
+        Of the knowledge that read its techniques. None where their ids are as the platform has
+        them, as in OpenCTI: its objects say which version each of them has, and none says which
+        ATT&CK they came with. An id is never given to another technique, so what it stands for
+        today is found by revoked-by alone, when labels are collected.
     origin : str or None
         The platform's own id of the edit; the same edit is recorded once.
     at : datetime
