@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
-from harvest_scene import TEXT, Scene, earlier, queueless_platform, scene_on
+from harvest_scene import TEXT, Scene, earlier
 from opencti_double import Element
 
 from connector.changes import iso
 from connector.memory import PLATFORM
 from engine.harvest import Harvester, QueueEntry
-
-
-@pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    with queueless_platform() as platform, scene_on(platform, tmp_path / "ledger.sqlite") as made:
-        yield made
-
 
 # -- what is a verdict ---------------------------------------------------------------------------
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from engine.ledger import Ledger
-from misp_module import settings
-from misp_module.harvesting import settings as harvest_settings
 from misp_module.statements import judgement_of
 
 from .harvest_rig import (
@@ -15,28 +12,9 @@ from .harvest_rig import (
     MAIL,
     POWERSHELL,
     REVIEWED,
-    Answers,
-    Rig,
     name_of,
     own,
 )
-
-
-@pytest.fixture
-def rig(misp, instance_environment):
-    with Ledger.open() as ledger:
-        yield Rig(misp, ledger, Answers())
-
-
-@pytest.fixture
-def set_to(monkeypatch):
-    def change(**values: str) -> None:
-        for name, value in values.items():
-            monkeypatch.setenv(f"TTPSCRIBE_MISP_{name.upper()}", value)
-        settings.load.cache_clear()
-        harvest_settings.load.cache_clear()
-
-    return change
 
 
 def test_what_is_offered_written_and_seen_is_no_verdict(rig):
