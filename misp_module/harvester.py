@@ -9,6 +9,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from engine.errors import UsageError
@@ -42,29 +43,37 @@ TOGETHER: Final = 10  # events fetched in one call and recorded in one transacti
 
 
 class MispHarvester:
-    """The harvester of MISP.
+    """The harvester of MISP, which is not asked before there is something to ask.
 
     Parameters
     ----------
-    instance : Instance
     settings : Settings
     harvest : HarvestSettings
     """
 
-    def __init__(self, instance: Instance, settings: Settings, harvest: HarvestSettings) -> None:
-        self._instance = instance
+    def __init__(self, settings: Settings, harvest: HarvestSettings) -> None:
         self._settings = settings
         self._harvest = harvest
         self._records = Records()
         self._knowledge = Knowledge.load()
-        self._audit = AuditLog(instance, self._knowledge, harvest.zone)
-        organisation = instance.user["org_id"]
-        self._looker = Looker(
+
+    @cached_property
+    def _instance(self) -> Instance:
+        return connect(self._settings, LONG_TIMEOUT_S)
+
+    @cached_property
+    def _audit(self) -> AuditLog:
+        return AuditLog(self._instance, self._knowledge, self._harvest.zone)
+
+    @cached_property
+    def _looker(self) -> Looker:
+        organisation = self._instance.user["org_id"]
+        return Looker(
             knowledge=self._knowledge,
-            settings=harvest,
-            people=instance.people(harvest.bots),
+            settings=self._harvest,
+            people=self._instance.people(self._harvest.bots),
             audit=self._audit,
-            curator=Curator(harvest, organisation, self._knowledge.version),
+            curator=Curator(self._harvest, organisation, self._knowledge.version),
         )
 
     @property
@@ -78,8 +87,8 @@ class MispHarvester:
         Raises
         ------
         InstanceError
-            If MISP does not answer at all. Where it stops answering half-way, the harvest says so
-            and is not complete.
+            If MISP does not answer at all, or does not accept the key. Where it stops answering
+            half-way, the harvest says so and is not complete.
         """
         states = States(ledger)
         advance("asking MISP what changed")
@@ -232,8 +241,6 @@ def from_settings() -> MispHarvester | None:
     ------
     UsageError
         If only the address or only the key is set, or a setting is wrong.
-    InstanceError
-        If MISP does not answer, or does not accept the key.
     """
     settings = module_settings.load()
     key = settings.secret()
@@ -244,4 +251,4 @@ def from_settings() -> MispHarvester | None:
             "TTPSCRIBE_MISP_URL"
         )  # fmt: skip
         raise UsageError(f"MISP is half set up for harvesting: set {missing} too, or neither.")
-    return MispHarvester(connect(settings, LONG_TIMEOUT_S), settings, harvest_settings.load())
+    return MispHarvester(settings, harvest_settings.load())

@@ -299,6 +299,17 @@ def test_a_misp_that_is_down_is_told(rig, monkeypatch):
     assert "1 events were not looked at" in half.stdout
 
 
+def test_a_misp_that_is_down_from_the_start_keeps_nobody_from_other_work(rig, set_to):
+    """A night learns from what the ledger holds, and the queue is listed."""
+    set_to(url="http://127.0.0.1:1")
+    harvester = from_settings()
+    for ask in (lambda: harvester.harvest(rig.ledger), lambda: harvester.read("1"),
+                lambda: harvester.mark([])):  # fmt: skip
+        with pytest.raises(InstanceError, match="does not answer"):
+            ask()
+    harvester.close()
+
+
 def test_not_set_half_set_and_wrongly_set(rig, set_to):
     with harvesters() as found:
         assert "misp" in [each.platform for each in found]
