@@ -134,6 +134,44 @@ class Changes:
         """Yield pages of notes."""
         yield from self._pages(self._platform.api.note, NOTE, after, until)
 
+    def existing(self, kind: str, ids: Iterable[str]) -> frozenset[str]:
+        """Return which opinions or notes there are, of not too many."""
+        group = {
+            "mode": "and",
+            "filters": [{"key": "ids", "values": list(ids)}],
+            "filterGroups": [],
+        }
+        lists = getattr(self._platform.api, kind)
+        found = self._platform.ask(
+            "asking what is still there",
+            lambda: lists.list(filters=group, getAll=True, customAttributes="id"),
+        )
+        return frozenset(str(each["id"]) for each in nodes(found))
+
+    def said_of(self, any_id: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the opinions and notes that name an object."""
+        group = _group([("objects", "eq", any_id)])
+        for kind, selection in (("opinion", OPINION), ("note", NOTE)):
+            lists = getattr(self._platform.api, kind)
+            found = self._platform.ask(
+                "asking what is said of a report",
+                lambda lists=lists, selection=selection: lists.list(  # type: ignore[misc]
+                    filters=group, getAll=True, customAttributes=selection
+                ),
+            )
+            for each in nodes(found):
+                yield kind, each
+
+    def find(self, any_id: str) -> Look | None:
+        """Look at a report of whatever type; None where it is gone."""
+        node = self._platform.ask(
+            "looking for the report",
+            lambda: self._platform.api.stix_domain_object.read(
+                id=any_id, customAttributes="id entity_type"
+            ),
+        )
+        return None if node is None else self.look(node["entity_type"], node["id"])
+
     def look(self, entity_type: str, any_id: str) -> Look | None:
         """Look at one report; None where it is gone, or of no type that can be enriched."""
         if entity_type not in KINDS:

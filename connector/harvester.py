@@ -19,6 +19,7 @@ from connector.memory import PLATFORM
 from connector.platform import Platform, connect
 from connector.review import Marks
 from connector.settings import Settings
+from connector.statements import statements
 from connector.stream import Event, Stream
 from engine.harvest import Harvest, QueueEntry, ReportText
 from engine.ledger import Ledger
@@ -116,20 +117,14 @@ class OpenCTIHarvester:
 
     def read(self, report: str) -> ReportText | None:
         """Return a report as it is now; None where it is gone, has no text or may not be read."""
-        node = self._platform.ask(
-            "looking for the report",
-            lambda: self._platform.api.stix_domain_object.read(
-                id=report, customAttributes="id entity_type"
-            ),
-        )
-        if node is None:
+        look = Changes(self._platform).find(report)
+        if look is None:
             return None
         try:
-            reading = read_text(self.settings, self._platform, node["entity_type"], node["id"])
+            reading = read_text(self.settings, self._platform, look.entity_type, look.id)
         except OutOfScope:
             return None
-        look = Changes(self._platform).look(node["entity_type"], node["id"])
-        if reading.document is None or look is None:
+        if reading.document is None:
             return None
         return ReportText(
             platform=PLATFORM,
@@ -177,7 +172,7 @@ class OpenCTIHarvester:
         """Look at what an event of the stream is about, and remember the event."""
         run = self._run_of_stream(ledger, advance)
         if event.entity_type in ("Opinion", "Note"):
-            run.statements(None)
+            statements(run, None)
         page = []
         if event.entity_type in run.kinds:
             look = run.changes.look(event.entity_type, event.entity_id)

@@ -16,15 +16,14 @@ from connector import curation
 from connector.changes import Changes, Look, iso, moment
 from connector.curation import Reason, needs_history, reason
 from connector.errors import OutOfScope, Refused
-from connector.hearing import hear
 from connector.history import Edit, History, People, read_history
 from connector.judging import Judged, judge
 from connector.kinds import KINDS
 from connector.known import Known, open_questions, recall, vanished
 from connector.memory import PLATFORM
-from connector.opinions import of_note, of_opinion
 from connector.platform import Platform, allowed
 from connector.reader import Reading, read
+from connector.statements import deletions, statements
 from engine.harvest import Harvest
 from engine.ledger import Curation, Ledger
 
@@ -45,6 +44,7 @@ class Tally:
     reports: int = 0
     curated: int = 0
     verdicts: int = 0
+    withdrawn: int = 0
     skipped: Counter[str] = field(default_factory=Counter)
     notes: dict[str, None] = field(default_factory=dict)
 
@@ -55,6 +55,7 @@ class Tally:
             reports=self.reports,
             curated=self.curated,
             verdicts=self.verdicts,
+            withdrawn=self.withdrawn,
             skipped=dict(sorted(self.skipped.items())),
             notes=tuple(self.notes),
             complete=complete,
@@ -62,7 +63,7 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class _Found:
+class Found:
     """One report that was looked at, before anything of it is recorded."""
 
     look: Look
@@ -107,6 +108,8 @@ class Run:
         self.tally = Tally()
         self.kinds = kinds(settings)
         self._history_refused = False
+        # Ids of verdicts that no longer hold, whether that is recorded already or not.
+        self.withdrawn: set[str] = set()
         # The names under which drafts of reports were written to.
         self._drafts: dict[str, list[str]] = {}
         for _, key in ledger.reports(PLATFORM):
@@ -124,9 +127,10 @@ class Run:
             for name, age in curation.ages(self.settings.harvest):
                 self._came_of_age(kind, f"{name} {kind}", self.now - age)
             name = f"changes {kind}"
-            for page in self.changes.reports(kind, self._after(name), until):
-                self.take(page, (name, self._forward(name, page[-1].updated)))
-        self.statements(until)
+            for page in self.changes.reports(kind, self.after(name), until):
+                self.take(page, (name, self.forward(name, page[-1].updated)))
+        statements(self, until)
+        deletions(self)
 
     def _came_of_age(self, kind: str, name: str, end: datetime) -> None:
         """Look at what nobody has changed for so long that it may count as curated by now.
@@ -141,7 +145,7 @@ class Run:
         if before is None or moment(before) < end:
             self.ledger.set_cursor(PLATFORM, name, iso(end))
 
-    def _after(self, name: str) -> datetime | None:
+    def after(self, name: str) -> datetime | None:
         """Return the time to ask from: a little before the last run's end."""
         before = self.ledger.cursor(PLATFORM, name)
         if before is not None:
@@ -149,7 +153,7 @@ class Run:
         since = self.settings.harvest.since
         return None if since is None else datetime.combine(since, time.min, UTC)
 
-    def _forward(self, name: str, at: datetime) -> str:
+    def forward(self, name: str, at: datetime) -> str:
         """Return a cursor's next value: what is looked at again does not move it back."""
         before = self.ledger.cursor(PLATFORM, name)
         return iso(at if before is None else max(at, moment(before)))
@@ -174,22 +178,23 @@ class Run:
             if not self.may_read(look):
                 self.tally.skipped["over TLP"] += 1
             elif not self._is_ours(look):
-                found.append(self._look_into(look, told))
+                found.append(self.look_into(look, told))
         for each in found:
             self.people.count(each.look.id, each.history.edits if each.history else ())
         with self.ledger.transaction():
             for each in found:
-                self._record(each)
+                self.record(each)
             self.ledger.set_cursor(PLATFORM, *cursor)
         self.advance(f"{self.tally.reports} reports looked at, {self.tally.verdicts} verdicts")
 
-    def _look_into(self, look: Look, told: Sequence[Edit]) -> _Found:
+    def look_into(self, look: Look, told: Sequence[Edit], *, afresh: bool = False) -> Found:
         """Ask for what is needed to judge a report: its history, its text where it is curated."""
         harvest, people = self.settings.harvest, self.people
         known = self.recall(look)
         history = None
         if (
             told
+            or afresh
             or curation.said_so(look, harvest)
             or (
                 self._touched(look, known)
@@ -201,7 +206,7 @@ class Run:
         digest = None if why is None else self._text_digest(look)
         unexplained = vanished(look, known, history)
         held = self.platform.techniques(unexplained)
-        return _Found(look, known, history, why, digest, unexplained - held.keys())
+        return Found(look, known, history, why, digest, unexplained - held.keys())
 
     def _touched(self, look: Look, known: Known) -> bool:
         """Say whether a person may have been at a report: not if a connector just brought it.
@@ -220,11 +225,16 @@ class Run:
                 history = read_history(self.platform, look.id)
                 return history.joined(told).from_start(look, self.people)
             except Refused as error:
-                self._history_refused = True
-                self.tally.notes[NO_HISTORY.format(reason=error)] = None
+                self.without_history(error)
         return History().joined(told) if told else None
 
-    def _record(self, found: _Found) -> None:
+    def without_history(self, error: Refused) -> None:
+        """Note that the history is shut to us."""
+        self._history_refused = True
+        self.tally.notes[NO_HISTORY.format(reason=error)] = None
+
+    def record(self, found: Found) -> None:
+        """Judge a report that was looked at, and record what came out."""
         judged = judge(
             found.look, found.known, found.history, self.people, found.reason, found.deleted
         )
@@ -253,31 +263,11 @@ class Run:
             self.people.whose(each) == "own" for each in look.creators
         )
 
-    # -- opinions and notes --
-
-    def statements(self, until: datetime | None) -> None:
-        """Hear the opinions and notes that came since the cursors."""
-        for name, pages, understand in (
-            ("opinions", self.changes.opinions, of_opinion),
-            ("notes", self.changes.notes, of_note),
-        ):
-            for page in pages(self._after(name), until):
-                judged = Judged()
-                for node in page:
-                    statement = understand(node)
-                    if statement is not None:
-                        hear(self, statement, judged)
-                with self.ledger.transaction():
-                    self.keep(judged)
-                    value = self._forward(name, moment(page[-1]["updated_at"]))
-                    self.ledger.set_cursor(PLATFORM, name, value)
-                self.advance(f"{name} heard, {self.tally.verdicts} verdicts")
-
     # -- parts --
 
     def recall(self, look: Look) -> Known:
         """Ask the ledger for all that it knows of a report."""
-        return recall(self.ledger, look.id, self._drafts.get(look.id, ()))
+        return recall(self.ledger, look.id, self._drafts.get(look.id, ()), self.withdrawn)
 
     def keep(self, judged: Judged) -> None:
         """Record what came out of a look."""

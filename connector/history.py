@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -26,7 +26,7 @@ SERVICES = frozenset({
 _NAMED = re.compile(r"\[(T\d{4}(?:\.\d{3})?)\]")
 _ENTRY = """
     id event_scope timestamp user_id user { id name }
-    context_data { changes { field changes_added changes_removed } }
+    context_data { entity_id changes { field changes_added changes_removed } }
 """
 
 
@@ -107,9 +107,30 @@ def read_history(platform: Platform, report_id: str) -> History:
     Refused
         If the connector's user may not read it.
     """
+    return parse_history(reversed(_entries(platform, [report_id])))
+
+
+def deletions(platform: Platform, ids: Collection[str]) -> dict[str, tuple[Hand, datetime, str]]:
+    """Return who deleted which of these objects, when, and the history's id of that.
+
+    Raises
+    ------
+    Refused
+        If the connector's user may not read it.
+    """
+    told = {}
+    for entry in _entries(platform, sorted(ids)):
+        deleted = str((entry.get("context_data") or {}).get("entity_id"))
+        if entry.get("event_scope") == "delete" and deleted not in told:
+            told[deleted] = (_hand(entry), moment(entry["timestamp"]), str(entry["id"]))
+    return told
+
+
+def _entries(platform: Platform, ids: list[str]) -> list[dict[str, Any]]:
+    """Return what the history says of objects, the newest first."""
     group = {
         "mode": "and",
-        "filters": [{"key": ["context_data.id"], "values": [report_id]}],
+        "filters": [{"key": ["context_data.id"], "values": ids}],
         "filterGroups": [],
     }
     entries: list[dict[str, Any]] = []
@@ -131,7 +152,12 @@ def read_history(platform: Platform, report_id: str) -> History:
         if not page["pagination"]["hasNextPage"]:
             break
         after = page["pagination"]["endCursor"]
-    return parse_history(reversed(entries))
+    return entries
+
+
+def _hand(entry: Mapping[str, Any]) -> Hand:
+    user = entry.get("user") or {"id": entry["user_id"]}
+    return Hand(str(user["id"]), str(user.get("name") or ""))
 
 
 def parse_history(entries: Iterable[Mapping[str, Any]]) -> History:
@@ -141,8 +167,7 @@ def parse_history(entries: Iterable[Mapping[str, Any]]) -> History:
     maker = None
     put: dict[str, Hand] = {}
     for entry in entries:
-        user = entry.get("user") or {"id": entry["user_id"]}
-        who = Hand(str(user["id"]), str(user.get("name") or ""))
+        who = _hand(entry)
         at = moment(entry["timestamp"])
         hands.append((at, who))
         if entry.get("event_scope") == "create":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -42,8 +42,20 @@ class Known:
     judged: bool = False
 
 
-def recall(ledger: Ledger, report: str, drafts: Iterable[str] = ()) -> Known:
-    """Ask the ledger for all that it knows of a report; ``drafts`` are its names in drafts."""
+def recall(
+    ledger: Ledger, report: str, drafts: Iterable[str] = (), withdrawn: Collection[str] = ()
+) -> Known:
+    """Ask the ledger for all that it knows of a report.
+
+    Parameters
+    ----------
+    ledger : Ledger
+    report : str
+    drafts : iterable of str
+        Its names in drafts.
+    withdrawn : collection of str
+        Ids of verdicts that are about to be withdrawn, and are not known any more.
+    """
     ours: dict[str, Written] = {}
     for key in (*drafts, report):
         for each in ledger.written(PLATFORM, key):
@@ -51,7 +63,8 @@ def recall(ledger: Ledger, report: str, drafts: Iterable[str] = ()) -> Known:
                 ours[each.technique] = each
     found = (ledger.enrichment(each) for each in {one.enrichment for one in ours.values()})
     last = ledger.last_seen(PLATFORM, report)
-    verdicts = ledger.current_verdicts(PLATFORM, report)
+    history = ledger.history(PLATFORM, report)
+    verdicts = {each.technique: each for each in history if each.id not in withdrawn}
     return Known(
         ours=ours,
         enrichments={each.id: each for each in found if each is not None},

@@ -34,6 +34,8 @@ class Harvest:
         Newly recorded as curated.
     verdicts : int
         Newly recorded.
+    withdrawn : int
+        Verdicts that somebody took back.
     skipped : mapping from reason to int
         What was seen and is no verdict: "own write", "bot", "mass import", "over TLP", ...
     notes : tuple of str
@@ -47,6 +49,7 @@ class Harvest:
     reports: int = 0
     curated: int = 0
     verdicts: int = 0
+    withdrawn: int = 0
     skipped: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     complete: bool = True

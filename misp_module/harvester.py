@@ -9,6 +9,7 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from engine.errors import UsageError
@@ -42,29 +43,37 @@ TOGETHER: Final = 10  # events fetched in one call and recorded in one transacti
 
 
 class MispHarvester:
-    """The harvester of MISP.
+    """The harvester of MISP, which is not asked before there is something to ask.
 
     Parameters
     ----------
-    instance : Instance
     settings : Settings
     harvest : HarvestSettings
     """
 
-    def __init__(self, instance: Instance, settings: Settings, harvest: HarvestSettings) -> None:
-        self._instance = instance
+    def __init__(self, settings: Settings, harvest: HarvestSettings) -> None:
         self._settings = settings
         self._harvest = harvest
         self._records = Records()
         self._knowledge = Knowledge.load()
-        self._audit = AuditLog(instance, self._knowledge, harvest.zone)
-        organisation = instance.user["org_id"]
-        self._looker = Looker(
+
+    @cached_property
+    def _instance(self) -> Instance:
+        return connect(self._settings, LONG_TIMEOUT_S)
+
+    @cached_property
+    def _audit(self) -> AuditLog:
+        return AuditLog(self._instance, self._knowledge, self._harvest.zone)
+
+    @cached_property
+    def _looker(self) -> Looker:
+        organisation = self._instance.user["org_id"]
+        return Looker(
             knowledge=self._knowledge,
-            settings=harvest,
-            people=instance.people(harvest.bots),
+            settings=self._harvest,
+            people=self._instance.people(self._harvest.bots),
             audit=self._audit,
-            curator=Curator(harvest, organisation, self._knowledge.version),
+            curator=Curator(self._harvest, organisation, self._knowledge.version),
         )
 
     @property
@@ -78,8 +87,8 @@ class MispHarvester:
         Raises
         ------
         InstanceError
-            If MISP does not answer at all. Where it stops answering half-way, the harvest says so
-            and is not complete.
+            If MISP does not answer at all, or does not accept the key. Where it stops answering
+            half-way, the harvest says so and is not complete.
         """
         states = States(ledger)
         advance("asking MISP what changed")
@@ -164,7 +173,7 @@ class _Run:
         self._states = states
         self._changes = changes
         self._skipped: Counter[str] = Counter()
-        self._reports = self._curated = self._verdicts = self.looked = 0
+        self._reports = self._curated = self._verdicts = self._withdrawn = self.looked = 0
 
     @property
     def left(self) -> int:
@@ -186,6 +195,7 @@ class _Run:
         with self._ledger.transaction():
             for one in found:
                 self._verdicts += self._ledger.record_verdicts(*one.verdicts)
+                self._withdrawn += self._ledger.withdraw(*one.withdrawn)
                 self._ledger.observe(*one.observations)
                 if one.curation is not None:
                     new = self._ledger.record_curations(one.curation)
@@ -217,6 +227,7 @@ class _Run:
             reports=self._reports,
             curated=self._curated,
             verdicts=self._verdicts,
+            withdrawn=self._withdrawn,
             skipped=dict(self._skipped),
             notes=(*self._changes.notes, *notes),
             complete=complete,
@@ -230,8 +241,6 @@ def from_settings() -> MispHarvester | None:
     ------
     UsageError
         If only the address or only the key is set, or a setting is wrong.
-    InstanceError
-        If MISP does not answer, or does not accept the key.
     """
     settings = module_settings.load()
     key = settings.secret()
@@ -242,4 +251,4 @@ def from_settings() -> MispHarvester | None:
             "TTPSCRIBE_MISP_URL"
         )  # fmt: skip
         raise UsageError(f"MISP is half set up for harvesting: set {missing} too, or neither.")
-    return MispHarvester(connect(settings, LONG_TIMEOUT_S), settings, harvest_settings.load())
+    return MispHarvester(settings, harvest_settings.load())

@@ -59,6 +59,8 @@ class Own:
         Its attribute ``name``, which bears the tags.
     elements : tuple of mapping
         The object and what is alive in it.
+    deleted : tuple of mapping
+        What was deleted of it, itself not among them.
     alive : bool
     at : datetime
         When it last changed.
@@ -70,6 +72,7 @@ class Own:
     uuid: str
     name: Mapping[str, Any]
     elements: tuple[Mapping[str, Any], ...]
+    deleted: tuple[Mapping[str, Any], ...]
     alive: bool
     at: datetime
     says: str | None
@@ -176,6 +179,7 @@ class Snapshot:
                 uuid=uuid,
                 name=name,
                 elements=(element, *(a for a in inner if not a.get("deleted"))),
+                deleted=tuple(a for a in inner if a.get("deleted")),
                 alive=alive,
                 at=moment(max(_seconds(element), _seconds(name)) or _seconds(self.event)),
                 says=says,

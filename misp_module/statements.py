@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Any, Final
 
-from misp_module.audit import moment
+from misp_module.audit import People, moment
 from misp_module.snapshot import Own, Snapshot, tag_names
 
 if TYPE_CHECKING:
     from engine.ledger.records import Judgement
-    from misp_module.audit import People
 
 FALSE_POSITIVE: Final = "1"  # type of a sighting
 NEUTRAL: Final = 50  # of an opinion, 0 to 100
@@ -69,9 +68,30 @@ def statements(snapshot: Snapshot, people: People, zone: tzinfo) -> Iterator[Sta
     for own in snapshot.own:
         if own.alive:
             for element in own.elements:
-                yield from _sightings(own, element)
-                yield from _analyst_data(own, element, people, zone)
-                yield from _tags(own, element)
+                yield from _said(own, element, people, zone)
+
+
+def origins(snapshot: Snapshot) -> frozenset[str]:
+    """Return the origins of all that stands beside our objects, whoever said it, alive or not."""
+    return frozenset(
+        said.origin
+        for own in snapshot.own
+        for element in (*own.elements, *own.deleted)
+        for said in _said(own, element, People(frozenset()), UTC)
+    )
+
+
+def is_judging(tag: str) -> bool:
+    """Tell whether a tag on an object of ours judges it."""
+    return tag in _JUDGING
+
+
+def _said(
+    own: Own, element: Mapping[str, Any], people: People, zone: tzinfo
+) -> Iterator[Statement]:
+    yield from _sightings(own, element)
+    yield from _analyst_data(own, element, people, zone)
+    yield from _tags(own, element)
 
 
 def _sightings(own: Own, element: Mapping[str, Any]) -> Iterator[Statement]:

@@ -20,7 +20,7 @@ from connector.settings import (
     TtpscribeSettings,
 )
 from engine.harvest import Harvest
-from engine.ledger import Enrichment, Ledger, Verdict, Written
+from engine.ledger import Enrichment, Ledger, Verdict, Withdrawal, Written
 
 NAMES = {
     "T1003.001": "LSASS Memory", "T1021.002": "SMB/Windows Admin Shares", "T1047": "WMI",
@@ -102,6 +102,16 @@ class Scene:
 
     def verdict(self, report: Element, technique: str) -> Verdict:
         return self.ledger.current_verdicts(PLATFORM, report.id)[technique]
+
+    def withdrawn(self, report: Element) -> tuple[tuple[Verdict, Withdrawal], ...]:
+        return self.ledger.withdrawn(PLATFORM, report.id)
+
+    def refuse_history(self) -> None:
+        body = (
+            '{"errors": [{"message": "You are not allowed to do this.", "name": "FORBIDDEN_ACCESS",'
+            ' "extensions": {"code": "FORBIDDEN_ACCESS"}}], "data": null}'
+        )
+        self.platform.fail(operation="LogList", status=200, body=body)
 
     def rows(self) -> tuple[int, int, int]:
         counts = self.ledger.counts()

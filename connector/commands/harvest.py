@@ -49,7 +49,7 @@ def harvest(config: Path | None, follow: bool) -> int:
                 return 0 if found.complete else Unavailable.exit_code
             for found in harvester.follow(ledger, progress, _until_signal()):
                 progress("")
-                if found.verdicts or found.curated or found.notes:
+                if found.verdicts or found.withdrawn or found.curated or found.notes:
                     _tell(found)
     finally:
         harvester.close()
@@ -61,6 +61,8 @@ def _tell(found: Harvest) -> None:
         f"{found.reports} reports looked at, {found.verdicts} verdicts, "
         f"{found.curated} newly curated."
     )
+    if found.withdrawn:
+        click.echo(f"{found.withdrawn} verdicts were taken back.")
     if found.skipped:
         passed = ", ".join(f"{number} {reason}" for reason, number in found.skipped.items())
         click.echo(f"No verdicts: {passed}.")

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from engine.errors import LedgerError, UsageError
@@ -83,7 +83,7 @@ def info(url: str | None, *, as_json: bool) -> None:
 @ledger.command()
 @click.argument("report")
 @platform_option
-@click.option("--all", "all_", is_flag=True, help="Also verdicts that later ones replaced.")
+@click.option("--all", "all_", is_flag=True, help="Also verdicts that were replaced or withdrawn.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON lines instead of a table.")
 @click.pass_obj
 def verdicts(
@@ -92,24 +92,32 @@ def verdicts(
     """Show what analysts did with the techniques of a REPORT."""
     with Ledger.open(url) as opened:
         found: list[Verdict] = []
+        withdrawn: dict[str, datetime] = {}  # by the verdict's id
         for name in _platforms(opened, report, platform):
             history = opened.history(name, report)
             current = set(opened.current_verdicts(name, report).values())
+            taken_back = opened.withdrawn(name, report) if all_ else ()
+            withdrawn |= {verdict.id: withdrawal.at for verdict, withdrawal in taken_back}
             found += [verdict for verdict in history if all_ or verdict in current]
+            found += [verdict for verdict, _ in taken_back]
+    found.sort(key=lambda verdict: (verdict.platform, verdict.at))
     if as_json:
         for verdict in found:
-            click.echo(json.dumps(_fields(verdict), ensure_ascii=False))
+            at = withdrawn.get(verdict.id)
+            fields = {**_fields(verdict), "withdrawn": at.isoformat() if at else None}
+            click.echo(json.dumps(fields, ensure_ascii=False))
         return
     if not found:
         click.echo("No analyst has judged a technique of this report yet.")
         return
-    table = Table("When", "Platform", "Technique", "Verdict", "Who", "Known by", "Sure", box=None)
+    judged = Column("Verdict", no_wrap=True)
+    table = Table("When", "Platform", "Technique", judged, "Who", "Known by", "Sure", box=None)
     for verdict in found:
         table.add_row(
             verdict.at.strftime("%Y-%m-%d %H:%M UTC"),
             verdict.platform,
             verdict.technique,
-            verdict.verdict,
+            verdict.verdict + (", withdrawn" if verdict.id in withdrawn else ""),
             Text(verdict.who or "unknown"),
             Text(verdict.known_by),
             f"{verdict.confidence:.0%}",

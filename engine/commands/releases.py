@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from engine.errors import ReleaseError, UsageError
 from engine.paths import CARD, cards_directory
@@ -46,7 +46,8 @@ def list_(*, as_json: bool) -> None:
         return
     if not entries:
         store.champion_name()  # Says what to do where there is none.
-    table = Table("", "Release", "Made", "ATT&CK", "Techniques", "Size", "From", box=None)
+    name = Column("Release", no_wrap=True)  # to be copied into another command
+    table = Table("", name, "Made", "ATT&CK", "Techniques", "Size", "From", box=None)
     for entry in entries:
         star = "*" if entry.champion else ""
         if entry.manifest is None:

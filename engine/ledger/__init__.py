@@ -13,6 +13,7 @@ from engine.ledger.records import (
     Observation,
     OwnFile,
     Verdict,
+    Withdrawal,
     Written,
     text_digest,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "Observation",
     "OwnFile",
     "Verdict",
+    "Withdrawal",
     "Written",
     "text_digest",
 ]

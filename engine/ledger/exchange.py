@@ -24,12 +24,16 @@ from engine.ledger.tables import (
     outcomes,
     texts,
     verdicts,
+    withdrawals,
     written,
 )
 
-FORMAT = 2  # 1 had no curations, and is read as well.
+FORMAT = 3  # 1 had no curations, 2 no withdrawals; both are read as well.
 # In this order, as rows refer to rows of the tables before.
-TABLES = (enrichments, outcomes, written, files, observations, verdicts, curations, texts, cursors)
+TABLES = (
+    enrichments, outcomes, written, files, observations, verdicts, withdrawals, curations, texts,
+    cursors,
+)  # fmt: skip
 _ROWS_AT_ONCE = 500
 
 

@@ -22,6 +22,7 @@ from engine.ledger.records import (
     Observation,
     OwnFile,
     Verdict,
+    Withdrawal,
     Written,
     derived_id,
     now,
@@ -37,8 +38,11 @@ from engine.ledger.tables import (
     outcomes,
     texts,
     verdicts,
+    withdrawals,
     written,
 )
+
+Record = Written | OwnFile | Observation | Verdict | Withdrawal | Curation
 
 
 class Ledger(LedgerReader):
@@ -180,6 +184,10 @@ class Ledger(LedgerReader):
         """Record verdicts; return how many were new. A change of mind is another verdict."""
         return self._add(verdicts, judged)
 
+    def withdraw(self, *taken_back: Withdrawal) -> int:
+        """Record that verdicts no longer hold; return how many were new."""
+        return self._add(withdrawals, taken_back)
+
     def record_curations(self, *curated: Curation) -> int:
         """Record that reports counted as curated, or no longer; return how many were new."""
         return self._add(curations, curated)
@@ -255,7 +263,7 @@ class Ledger(LedgerReader):
     def _add(
         self,
         table: Table,
-        records: tuple[Written | OwnFile | Observation | Verdict | Curation, ...],
+        records: tuple[Record, ...],
     ) -> int:
         if not records:
             return 0
@@ -263,7 +271,5 @@ class Ledger(LedgerReader):
             return self._database.insert(connection, table, [_row(record) for record in records])
 
 
-def _row(
-    record: Enrichment | Written | OwnFile | Observation | Verdict | Curation,
-) -> dict[str, Any]:
+def _row(record: Enrichment | Record) -> dict[str, Any]:
     return asdict(record)

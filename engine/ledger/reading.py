@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Row, Select, Subquery, func, select
+from sqlalchemy import ColumnElement, Row, Select, Subquery, exists, func, select
 
 from engine.ledger.database import Database
 from engine.ledger.records import (
@@ -16,6 +16,7 @@ from engine.ledger.records import (
     Outcome,
     OwnFile,
     Verdict,
+    Withdrawal,
     Written,
 )
 from engine.ledger.tables import (
@@ -27,10 +28,11 @@ from engine.ledger.tables import (
     outcomes,
     texts,
     verdicts,
+    withdrawals,
     written,
 )
 
-Record = TypeVar("Record", Curation, Enrichment, OwnFile, Observation, Verdict, Written)
+Record = TypeVar("Record", Curation, Enrichment, OwnFile, Observation, Verdict, Withdrawal, Written)
 
 
 class LedgerReader:
@@ -105,7 +107,10 @@ class LedgerReader:
         return frozenset(o.technique for o in seen if o.present and o.technique is not None)
 
     def current_verdicts(self, platform: str, report: str) -> dict[str, Verdict]:
-        """Return the verdict that holds for each technique of a report: the latest one."""
+        """Return the verdict that holds for each technique of a report.
+
+        It is the latest of those that were not withdrawn.
+        """
         where = _of(verdicts.c, platform, report)
         found = self._records(Verdict, _current_verdicts(*where))
         return {verdict.technique: verdict for verdict in found}
@@ -121,12 +126,30 @@ class LedgerReader:
     def history(
         self, platform: str, report: str, technique: str | None = None
     ) -> tuple[Verdict, ...]:
-        """Return all verdicts on a report, or on one technique of it, oldest first."""
-        query = select(verdicts).where(*_of(verdicts.c, platform, report))
+        """Return all verdicts on a report, or on one technique of it, oldest first.
+
+        But for those that were withdrawn: what nobody says any more speaks for nothing.
+        """
+        query = select(verdicts).where(*_of(verdicts.c, platform, report), _standing())
         if technique is not None:
             query = query.where(verdicts.c.technique == technique)
         query = query.order_by(verdicts.c.at, verdicts.c.sequence)
         return tuple(self._records(Verdict, query))
+
+    def withdrawn(self, platform: str, report: str) -> tuple[tuple[Verdict, Withdrawal], ...]:
+        """Return the verdicts on a report that were taken back, each with its withdrawal."""
+        taken = select(withdrawals).where(*_of(withdrawals.c, platform, report))
+        by_verdict = {each.verdict: each for each in self._records(Withdrawal, taken)}
+        query = select(verdicts).where(*_of(verdicts.c, platform, report), ~_standing())
+        query = query.order_by(verdicts.c.at, verdicts.c.sequence)
+        return tuple((each, by_verdict[each.id]) for each in self._records(Verdict, query))
+
+    def said(self, platform: str, *known_by: str) -> tuple[Verdict, ...]:
+        """Return the verdicts that are known in one of these ways and were not withdrawn."""
+        query = select(verdicts).where(
+            verdicts.c.platform == platform, verdicts.c.known_by.in_(known_by), _standing()
+        )
+        return tuple(self._records(Verdict, query.order_by(verdicts.c.sequence)))
 
     def verdicts(
         self, platform: str | None = None, since: datetime | None = None
@@ -214,6 +237,11 @@ def _record(kind: type[Record], row: Row[Any]) -> Record:
 _ORDER = frozenset({"sequence", "rank"})  # Columns that only put rows in order.
 
 
+def _standing() -> ColumnElement[bool]:
+    """Select the verdicts that nobody took back."""
+    return ~exists().where(withdrawals.c.verdict == verdicts.c.id)
+
+
 def _last_outcomes() -> Subquery:
     """Give the last outcome of each enrichment."""
     rank = func.row_number().over(
@@ -237,7 +265,8 @@ def _current_verdicts(*where: ColumnElement[bool], since: datetime | None = None
         partition_by=(verdicts.c.platform, verdicts.c.report, verdicts.c.technique),
         order_by=(verdicts.c.at.desc(), verdicts.c.sequence.desc()),
     )
-    ranked = select(verdicts, rank.label("rank")).where(*where).subquery()
+    standing = (*where, _standing())
+    ranked = select(verdicts, rank.label("rank")).where(*standing).subquery()
     query = select(ranked).where(ranked.c.rank == 1)
     if since is not None:  # After ranking: an older verdict does not hold for being asked later.
         query = query.where(ranked.c.at >= since)

@@ -194,7 +194,8 @@ class Verdict:
     origin : str or None
         The platform's own id of the edit; the same edit is recorded once.
     at : datetime
-        When the analyst did it, in the platform's time. The latest one holds.
+        When the analyst did it, in the platform's time. The latest one that was not withdrawn
+        holds.
     """
 
     platform: str
@@ -226,6 +227,41 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawal:
+    """That a verdict was taken back: what somebody had said was deleted, or says it no longer.
+
+    It leaves the verdict where it is, and takes it out of what holds: the one before it holds
+    again, where there is one. Who says the same again gives another verdict.
+
+    Attributes
+    ----------
+    verdict : str
+        Id of the verdict.
+    technique : str
+        Of the verdict, for whoever reads the ledger.
+    who : str or None
+        The platform's id of the person who took it back, where it is known.
+    origin : str or None
+        The platform's own id of the edit, where it tells.
+    at : datetime
+        When it was taken back, or seen to be, in the platform's time.
+    """
+
+    platform: str
+    report: str
+    technique: str
+    verdict: str
+    who: str | None = None
+    origin: str | None = None
+    at: datetime = field(default_factory=now)
+    id: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.id:
+            object.__setattr__(self, "id", derived_id("withdrawal", self.verdict))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Curation:
     """That the techniques of a report were complete in an analyst's eyes, at some time.
 
@@ -246,7 +282,10 @@ class Curation:
         SHA-256 over the texts as they were then, where they were read, as
         ``Enrichment.digest``; a report that changed since is another text.
     attack_version : str or None
-        Of the knowledge that read its techniques.
+        Of the knowledge that read its techniques. None where their ids are as the platform has
+        them, as in OpenCTI: its objects say which version each of them has, and none says which
+        ATT&CK they came with. An id is never given to another technique, so what it stands for
+        today is found by revoked-by alone, when labels are collected.
     origin : str or None
         The platform's own id of the edit; the same edit is recorded once.
     at : datetime

@@ -18,6 +18,7 @@ from engine.ledger.tables import (
     steps,
     texts,
     verdicts,
+    withdrawals,
     written,
 )
 
@@ -80,7 +81,17 @@ def prune(database: Database, limit: datetime) -> dict[str, int]:
                 connection,
                 verdicts,
                 verdicts.c.at < limit,
-                _not_last(verdicts, "platform", "report", "technique"),
+                # The one that holds is the last of those that nobody took back.
+                _not_last(
+                    verdicts,
+                    "platform",
+                    "report",
+                    "technique",
+                    among=verdicts.c.id.not_in(select(withdrawals.c.verdict)),
+                ),
+                verdicts.c.id.not_in(
+                    select(withdrawals.c.verdict).where(withdrawals.c.at >= limit)
+                ),
             ),
             "curations": _delete(
                 connection,
@@ -136,17 +147,25 @@ def _blank(connection: Connection, table: Table, column: str, where: ColumnEleme
     return connection.execute(table.update().where(where, present).values({column: None})).rowcount
 
 
-def _ranked(source: FromClause, partition: list[Any], table: Table) -> Any:
+def _ranked(
+    source: FromClause,
+    partition: list[Any],
+    table: Table,
+    among: ColumnElement[bool] | None = None,
+) -> Any:
     rank = func.row_number().over(
         partition_by=partition, order_by=(table.c.at.desc(), table.c.sequence.desc())
     )
-    ranked = select(table.c.sequence, rank.label("rank")).select_from(source).subquery()
+    query = select(table.c.sequence, rank.label("rank")).select_from(source)
+    ranked = (query if among is None else query.where(among)).subquery()
     return select(ranked.c.sequence).where(ranked.c.rank == 1)
 
 
-def _not_last(table: Table, *same: str) -> ColumnElement[bool]:
-    """Select rows after which a later one speaks of the same thing."""
-    return table.c.sequence.not_in(_ranked(table, [table.c[name] for name in same], table))
+def _not_last(
+    table: Table, *same: str, among: ColumnElement[bool] | None = None
+) -> ColumnElement[bool]:
+    """Select rows after which a later one speaks of the same thing, and rows not ``among`` them."""
+    return table.c.sequence.not_in(_ranked(table, [table.c[name] for name in same], table, among))
 
 
 def _not_last_on_report(table: Table, *same: str) -> ColumnElement[bool]:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, inspect, text
 
 from engine.errors import LedgerError
 
-HEAD = "0003"  # A test holds it to the newest revision.
+HEAD = "0004"  # A test holds it to the newest revision.
 VERSION_TABLE = "ledger_version"
 # Any number will do, as long as it is always the same: who holds it is migrating.
 _ADVISORY_LOCK = 7_700_017_001

@@ -214,6 +214,23 @@ verdicts = Table(
     sqlite_autoincrement=True,
 )
 
+withdrawals = Table(
+    "withdrawals",
+    metadata,
+    _sequence(),
+    _id(),
+    *_report(),
+    Column("technique", String(16), nullable=False),
+    # No foreign key: it stays when its verdict is pruned, so that no copy brings that back.
+    Column("verdict", String(32), nullable=False),
+    Column("who", Text),
+    Column("origin", Text),
+    Column("at", Moment, nullable=False),
+    Index(None, "platform", "report"),
+    Index(None, "verdict"),
+    sqlite_autoincrement=True,
+)
+
 curations = Table(
     "curations",
     metadata,

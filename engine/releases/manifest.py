@@ -1,15 +1,16 @@
 """The manifest of a release as a type, and the reading of its older forms.
 
 A manifest describes the whole release: what it was trained on, what it is good for, and every
-file with its hash. Its ``protocol`` number changes whenever an older ttpscribe could misread a
-newer release; a loader for each older protocol stays in ``LOADERS``.
+file with its hash. Its ``protocol`` number is the lowest that says all: it is a newer one only
+where an older ttpscribe could misread the release. A loader for each older protocol stays in
+``LOADERS``.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Final, Self
@@ -27,9 +28,13 @@ from pydantic import (
 
 from engine.errors import ReleaseError, UsageError
 
-PROTOCOL: Final = 1
+PROTOCOL: Final = 2  # 2 may hold an adaptation to a site, which 1 would leave out
 MANIFEST: Final = "manifest.json"
 SUFFIXES: Final = frozenset({".json", ".onnx", ".safetensors"})
+# What is read of a release, beside folders that each recognizer and recommender reads itself.
+PARTS: Final = frozenset({"recognizers", "recommenders"})
+ADAPTATION: Final = frozenset({"fusion/adaptation.json", "fusion/adaptation.safetensors"})
+READ: Final = ADAPTATION | {"fusion/fusion.json", "measured.json"}
 LARGEST_MANIFEST: Final = 16 * 1024 * 1024
 
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -41,7 +46,7 @@ _COMPONENT = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._+-]*")
 
 
 def _relative_file(path: str) -> str:
-    """Accept only a plain relative path of a data file, such as ``fusion/platt.json``."""
+    """Accept only a plain relative path of a data file, such as ``fusion/fusion.json``."""
     if not all(_COMPONENT.fullmatch(part) for part in path.split("/")):
         raise ValueError("not a plain relative path inside the release")
     if PurePosixPath(path).suffix not in SUFFIXES:
@@ -163,7 +168,7 @@ class ManifestDraft(_Strict):
 class Manifest(ManifestDraft):
     """The whole manifest, as it stands in ``manifest.json``."""
 
-    protocol: int = PROTOCOL
+    protocol: int
     files: dict[RelativeFile, File]
 
     @property
@@ -185,7 +190,15 @@ class Manifest(ManifestDraft):
 
 # Every protocol that this version opens. A loader turns the JSON of its protocol into today's
 # Manifest; when PROTOCOL rises, the loader of the old one is added here and is kept.
-LOADERS: dict[int, Callable[[Mapping[str, Any]], Manifest]] = {1: Manifest.model_validate}
+LOADERS: dict[int, Callable[[Mapping[str, Any]], Manifest]] = {
+    1: Manifest.model_validate,
+    2: Manifest.model_validate,
+}
+
+
+def protocol_of(files: Iterable[str]) -> int:
+    """Return the lowest protocol that a release of these files can have."""
+    return 2 if ADAPTATION & set(files) else 1
 
 
 def read_manifest(directory: Path) -> tuple[Manifest, bytes]:
@@ -236,11 +249,24 @@ def _from_fields(fields: Any, path: Path) -> Manifest:
     if protocol not in LOADERS:
         raise ReleaseError(_damaged(path, f"there never was a protocol {protocol}"))
     try:
-        return LOADERS[protocol](fields)
+        manifest = LOADERS[protocol](fields)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "the whole"
         raise ReleaseError(_damaged(path, f"{where}: {first['msg']}")) from error
+    # Of a later ttpscribe, or of another one: without it, the findings would not be the release's.
+    if unknown := sorted(f for f in manifest.files if f not in READ and not _is_of_part(f)):
+        raise ReleaseError(
+            f"The release {path.parent} holds {unknown[0]}, which this ttpscribe does not know. It "
+            "is not used, as its findings would be others without it. Upgrade ttpscribe (pip "
+            "install -U ttpscribe), or use an older release: ttpscribe releases list"
+        )
+    return manifest
+
+
+def _is_of_part(file: str) -> bool:
+    part, _, rest = file.partition("/")
+    return part in PARTS and "/" in rest
 
 
 def _damaged(path: Path, why: str) -> str:

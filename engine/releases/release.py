@@ -16,6 +16,7 @@ from engine.releases.manifest import (
     Manifest,
     ManifestDraft,
     RelativeFile,
+    protocol_of,
     read_manifest,
 )
 
@@ -91,7 +92,7 @@ def write_release(directory: Path, draft: ManifestDraft) -> Release:
         for name in sorted(_files(directory))
     }
     try:
-        manifest = Manifest(**dict(draft), files=files)
+        manifest = Manifest(**dict(draft), protocol=protocol_of(files), files=files)
     except ValueError as error:
         raise ReleaseError(f"{directory} cannot become a release: {error}") from error
     target.write_text(manifest.to_json(), encoding="utf-8")

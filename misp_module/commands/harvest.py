@@ -53,6 +53,8 @@ def _sentences(done: Harvest) -> str:
         f"{done.reports} events looked at: {done.verdicts} new verdicts, "
         f"{done.curated} newly curated."
     ]
+    if done.withdrawn:
+        lines.append(f"{done.withdrawn} verdicts were taken back.")
     if done.skipped:
         reasons = ", ".join(f"{count} {reason}" for reason, count in sorted(done.skipped.items()))
         lines.append(f"No verdicts: {reasons}.")

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from misp_module.asking import asked
 from misp_module.audit import AuditLog, moment
+from misp_module.harvesting.withdrawing import missing
 from misp_module.records import PLATFORM
 from misp_module.statements import FALSE_POSITIVE
 
@@ -197,8 +198,11 @@ class Changed:
 
     def _sightings(self, changes: Changes) -> set[str]:
         last = self._last("sightings")
+        # Those that count already are asked for as well: one that is missing was taken back.
+        known = [each.at.timestamp() for each in self._ledger.said(PLATFORM, "sighting")]
+        earliest = min([last.at - SIGHTINGS_OVERLAP.total_seconds(), *known])
         # MISP heeds a beginning without an end only by this name, and else gives thirty days.
-        begin = max(int(last.at - SIGHTINGS_OVERLAP.total_seconds()), 1)
+        begin = max(int(earliest) - 1, 1)
         found = asked(
             lambda: self._misp.search_sightings(
                 type_sighting=FALSE_POSITIVE, publish_timestamp=begin
@@ -208,7 +212,9 @@ class Changed:
         changes.crowded = crowded(rows)
         told = {str(row.get("uuid")): (int(row.get("date_sighting") or 0), row) for row in rows}
         new = last.new(told, SIGHTINGS_OVERLAP, changes)
-        return {str(row.get("event_id")) for row in new} & changes.states.keys()
+        events = {str(row.get("event_id")) for row in new}
+        events |= missing(self._ledger, "sighting", "sighting", told.keys())
+        return events & changes.states.keys()
 
     def _data(self, changes: Changes, uuids: Mapping[str, str]) -> set[str]:
         events: set[str] = set()
@@ -221,6 +227,8 @@ class Changed:
             targets: dict[str, set[str]] = defaultdict(set)
             for row in self._last(kind).new(told, DATA_OVERLAP, changes):
                 targets[str(row.get("object_type"))].add(str(row.get("object_uuid")))
+            there = {str(row.get("uuid")) for _, row in told.values()}
+            events |= missing(self._ledger, "opinion", kind.lower(), there)
             events |= {uuids[uuid] for uuid in targets.pop("Event", ()) if uuid in uuids}
             events |= self._events_of(targets)
         return events & changes.states.keys()

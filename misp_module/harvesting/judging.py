@@ -30,7 +30,6 @@ PUT_BACK: Final = 0.6
 APPEARED: Final = 0.9
 THERE_BEFORE_US: Final = 0.6  # at the first look at an event that we had enriched
 SLACK: Final = timedelta(minutes=1)  # between the time of an event and that of its rows
-_DOUBT: Final = "false-positive:"
 
 
 class Judge:
@@ -73,7 +72,6 @@ class Judge:
         self._taken_off()
         self._put_on()
         self._stated()
-        self._withdrawn()
 
     def standing(self) -> dict[str, Verdict]:
         """Return the verdict that holds for each technique after this look."""
@@ -130,24 +128,6 @@ class Judge:
             self._record(
                 said.technique, said.judgement, said.confidence, said.known_by, said.who, origin, at
             )
-
-    def _withdrawn(self) -> None:
-        """Judge where a tag that called a technique of ours wrong was taken back."""
-        alive = {
-            str(element.get("uuid")): own.technique
-            for own in self.snapshot.own
-            if own.alive
-            for element in own.elements
-        }
-        for thing in sorted(self.memory.seen - self.comparison.now):
-            uuid, _, tag = thing.partition(" ")
-            before = self.memory.verdicts.get(alive.get(uuid, ""))
-            if before is None or not tag.startswith(_DOUBT):
-                continue
-            if (before.verdict, before.known_by) == ("rejected", "tag"):
-                at = self._later(before.technique, self.snapshot.at)
-                origin = f"withdrawn {thing} {at.timestamp():.0f}"
-                self._record(before.technique, "confirmed", PUT_BACK, "tag", None, origin, at)
 
     def _act(
         self,

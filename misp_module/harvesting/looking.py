@@ -11,13 +11,14 @@ from misp_module.harvesting.comparing import Comparison
 from misp_module.harvesting.curating import Curator
 from misp_module.harvesting.judging import Judge
 from misp_module.harvesting.memory import Memory
+from misp_module.harvesting.withdrawing import withdrawn
 from misp_module.snapshot import Snapshot
 from misp_module.statements import Statement, statements
 from misp_module.tlp import is_above
 
 if TYPE_CHECKING:
     from engine.knowledge import Knowledge
-    from engine.ledger import Curation, Ledger, Observation, Verdict
+    from engine.ledger import Curation, Ledger, Observation, Verdict, Withdrawal
     from misp_module.audit import AuditLog, People
     from misp_module.harvesting.settings import HarvestSettings
 
@@ -32,6 +33,7 @@ class Found:
     observations: Sequence[Observation] = ()
     curation: Curation | None = None
     skipped: Counter[str] = field(default_factory=Counter)
+    withdrawn: Sequence[Withdrawal] = ()
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,12 @@ class Looker:
         crowded : collection of str
             Uuids of sightings that were put on several events at once.
         """
-        memory = Memory.of(ledger, str(event["id"]))
-        snapshot = Snapshot(event, self.knowledge, memory.objects)
+        before = Memory.of(ledger, str(event["id"]))
+        snapshot = Snapshot(event, self.knowledge, before.objects)
         if is_above(snapshot.tlp, self.settings.max_tlp):
             return Found(skipped=Counter({"over TLP": 1}))
+        taken_back = tuple(withdrawn(snapshot, before))
+        memory = before.without({each.verdict for each in taken_back})
         said, ignored = self._said(snapshot, memory, crowded)
         comparison = Comparison(snapshot, memory, said, frozenset(ignored))
         judge = Judge(
@@ -79,7 +83,8 @@ class Looker:
         judge.judge()
         new = ignored - memory.things.keys()
         judge.skipped["mass import"] += len(new)
-        found = Found(judge.verdicts, list(comparison.observations()), None, judge.skipped)
+        seen = list(comparison.observations())
+        found = Found(judge.verdicts, seen, None, judge.skipped, taken_back)
         self._curate(snapshot, memory, judge, found)
         return found
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,7 +23,7 @@ class Memory:
     enrichments: Mapping[str, Enrichment]
     techniques: Mapping[str, Observation]
     things: Mapping[str, Observation]
-    verdicts: Mapping[str, Verdict]
+    history: tuple[Verdict, ...]
     curation: Curation | None
 
     @classmethod
@@ -36,9 +36,19 @@ class Memory:
             enrichments={id_: found for id_ in ids if (found := ledger.enrichment(id_))},
             techniques=ledger.last_seen(PLATFORM, event),
             things=ledger.last_seen_objects(PLATFORM, event),
-            verdicts=ledger.current_verdicts(PLATFORM, event),
+            history=ledger.history(PLATFORM, event),
             curation=ledger.curation(PLATFORM, event),
         )
+
+    def without(self, withdrawn: Collection[str]) -> Memory:
+        """Return it without verdicts that are taken back, given by their ids."""
+        kept = tuple(verdict for verdict in self.history if verdict.id not in withdrawn)
+        return replace(self, history=kept)
+
+    @cached_property
+    def verdicts(self) -> Mapping[str, Verdict]:
+        """The verdict that holds for each technique."""
+        return {verdict.technique: verdict for verdict in self.history}
 
     @property
     def has_looked(self) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from connector_rig import Processes, Rig
+from harvest_scene import Scene, queueless_platform, scene_on
 from opencti_double import INSTALL_HINT, OpenCTIDouble, RabbitMQ, Worker, find_server
 from opencti_double.probe import Probe
 from opencti_double.recorded_day import create_report, import_twice
@@ -136,3 +137,10 @@ def postgres_server() -> Iterator[Path]:
     """A PostgreSQL for ledgers that several connectors share."""
     with running_server() as home:
         yield home
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    """An OpenCTI without queues, a ledger, and the harvester between them."""
+    with queueless_platform() as platform, scene_on(platform, tmp_path / "ledger.sqlite") as made:
+        yield made

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from connector_rig import CONNECTOR_ID, DOCX_SENTENCE, LSASS, Rig, example
-from harvest_scene import Scene, queueless_platform, scene_on
+from harvest_scene import Scene
 from opencti_double import Element, OpenCTIDouble
 
 from connector import changes
@@ -24,12 +23,6 @@ from connector.history import parse_history
 from connector.memory import PLATFORM
 from connector.stream import understand
 from engine.ledger import Ledger
-
-
-@pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    with queueless_platform() as platform, scene_on(platform, tmp_path / "ledger.sqlite") as made:
-        yield made
 
 
 def several(scene: Scene, number: int) -> list[Element]:

@@ -42,12 +42,21 @@ class Analyst:
     def publish(self, event: Element) -> None:
         self._store.publish(event)
 
-    def sighting(self, attribute: Element, kind: str = "1", at: int | None = None) -> None:
-        self._store.sight(attribute, kind, self.user, at)
+    def sighting(self, attribute: Element, kind: str = "1", at: int | None = None) -> Element:
+        return self._store.sight(attribute, kind, self.user, at)
 
-    def opinion(self, element: Element, value: int, comment: str = "") -> None:
+    def opinion(self, element: Element, value: int, comment: str = "") -> Element:
         values = {"opinion": str(value), "comment": comment}
-        self._store.say("Opinion", element, values, self.user)
+        return self._store.say("Opinion", element, values, self.user)
 
-    def note(self, element: Element, text: str) -> None:
-        self._store.say("Note", element, {"note": text}, self.user)
+    def note(self, element: Element, text: str) -> Element:
+        return self._store.say("Note", element, {"note": text}, self.user)
+
+    def say_again(self, row: Element, **values: str) -> None:
+        """Change an opinion or a note."""
+        row.update(values, modified=self._store.written_now())
+
+    def take_back(self, row: Element) -> None:
+        """Delete a sighting, an opinion or a note: MISP keeps nothing of it."""
+        for rows in (self._store.sightings, *self._store.analyst_data.values()):
+            rows[:] = [each for each in rows if each is not row]

@@ -14,7 +14,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
@@ -22,6 +22,9 @@ from misp_double import MispDouble
 from pymisp import MISPObject
 
 from misp_module.install import RECORD, install
+
+if TYPE_CHECKING:
+    from .harvest_rig import Rig
 
 STORY = (
     "Copper Heron sent spearphishing e-mails with a malicious attachment (T1566.001). The macro "
@@ -241,3 +244,32 @@ def wait_until(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
             return found
         time.sleep(0.05)
     raise AssertionError("it did not happen in time")
+
+
+@pytest.fixture
+def rig(misp: MispDouble, instance_environment: dict[str, str]) -> Iterator[Rig]:
+    """The double with a ledger, and the harvester between them."""
+    from engine.ledger import Ledger
+
+    from .harvest_rig import Answers, Rig
+
+    with Ledger.open() as ledger:
+        yield Rig(misp, ledger, Answers())
+
+
+@pytest.fixture
+def set_to(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Set variables of ttpscribe by the end of their names, or unset them with None."""
+    from misp_module import settings
+    from misp_module.harvesting import settings as harvest_settings
+
+    def change(**values: str | None) -> None:
+        for name, value in values.items():
+            variable = f"TTPSCRIBE_MISP_{name.upper()}"
+            monkeypatch.delenv(variable, raising=False)
+            if value is not None:
+                monkeypatch.setenv(variable, value)
+        settings.load.cache_clear()
+        harvest_settings.load.cache_clear()
+
+    return change

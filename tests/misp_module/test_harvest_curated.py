@@ -4,32 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from engine.ledger import Ledger
-from misp_module import settings
-from misp_module.harvesting import settings as harvest_settings
 from misp_module.harvesting.curating import sure
 from misp_module.tlp import tlp_of
 
-from .harvest_rig import CMD, LSASS, OLD_POWERSHELL, REVIEWED, Answers, Rig, name_of, own
+from .harvest_rig import CMD, LSASS, OLD_POWERSHELL, REVIEWED, name_of, own
 
 COMPLETE = 'workflow:state="complete"'
-
-
-@pytest.fixture
-def rig(misp, instance_environment):
-    with Ledger.open() as ledger:
-        yield Rig(misp, ledger, Answers())
-
-
-@pytest.fixture
-def set_to(monkeypatch):
-    def change(**values: str) -> None:
-        for name, value in values.items():
-            monkeypatch.setenv(f"TTPSCRIBE_MISP_{name.upper()}", value)
-        settings.load.cache_clear()
-        harvest_settings.load.cache_clear()
-
-    return change
 
 
 def finish(rig, event, sign):

@@ -13,35 +13,13 @@ from engine.commands.main import build
 from engine.documents import from_text, read_bytes
 from engine.errors import UsageError
 from engine.harvest import Harvester, QueueEntry, harvesters
-from engine.ledger import Ledger
 from misp_module import harvester as harvesting
-from misp_module import settings
 from misp_module.asking import InstanceError
 from misp_module.harvester import MispHarvester, from_settings
 from misp_module.harvesting import settings as harvest_settings
 from misp_module.report import event_report, imported_text
 
-from .harvest_rig import POWERSHELL, REVIEWED, Answers, ById, Rig, name_of, own
-
-
-@pytest.fixture
-def rig(misp, instance_environment):
-    with Ledger.open() as ledger:
-        yield Rig(misp, ledger, Answers())
-
-
-@pytest.fixture
-def set_to(monkeypatch):
-    def change(**values: str | None) -> None:
-        for name, value in values.items():
-            variable = f"TTPSCRIBE_MISP_{name.upper()}"
-            monkeypatch.delenv(variable, raising=False)
-            if value is not None:
-                monkeypatch.setenv(variable, value)
-        settings.load.cache_clear()
-        harvest_settings.load.cache_clear()
-
-    return change
+from .harvest_rig import POWERSHELL, REVIEWED, ById, name_of, own
 
 
 def texts(number: int) -> str:
@@ -319,6 +297,17 @@ def test_a_misp_that_is_down_is_told(rig, monkeypatch):
     half = run()
     assert half.return_value == InstanceError.exit_code
     assert "1 events were not looked at" in half.stdout
+
+
+def test_a_misp_that_is_down_from_the_start_keeps_nobody_from_other_work(rig, set_to):
+    """A night learns from what the ledger holds, and the queue is listed."""
+    set_to(url="http://127.0.0.1:1")
+    harvester = from_settings()
+    for ask in (lambda: harvester.harvest(rig.ledger), lambda: harvester.read("1"),
+                lambda: harvester.mark([])):  # fmt: skip
+        with pytest.raises(InstanceError, match="does not answer"):
+            ask()
+    harvester.close()
 
 
 def test_not_set_half_set_and_wrongly_set(rig, set_to):

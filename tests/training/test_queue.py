@@ -8,6 +8,7 @@ import io
 from click.testing import CliRunner
 from small_verdicts import NOON, enrich, judge, site_reports
 
+from engine.errors import ReleaseError
 from engine.ledger import Enrichment, Ledger
 from training.labels.verdicts import VerdictSettings
 from training.queue import queue
@@ -63,11 +64,14 @@ def test_the_queue_as_csv_marks_the_platforms(site, tmp_path, monkeypatch):
 
     class Platform:
         platform = "opencti"
+        down = False
 
         def read(self, report):
             return None
 
         def mark(self, entries):
+            if self.down:
+                raise ReleaseError("OpenCTI does not answer.")  # any error with advice
             marked.update({entry.report: "marked" for entry in entries})
             return marked
 
@@ -91,3 +95,10 @@ def test_the_queue_as_csv_marks_the_platforms(site, tmp_path, monkeypatch):
     rows = list(csv.DictReader(io.StringIO(result.output)))
     assert [row["report"] for row in rows] == list(marked)
     assert {row["mark"] for row in rows} == {"marked"}
+
+    # The list is not lost where a platform is down.
+    monkeypatch.setattr(Platform, "down", True)
+    result = CliRunner().invoke(labels, call, standalone_mode=False)
+    assert result.return_value == ReleaseError.exit_code
+    assert "opencti: OpenCTI does not answer." in result.stderr
+    assert result.stdout.count("not known") == 2

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine.errors import TtpscribeError
 from engine.ledger.database import URL_VARIABLE
 from training.commands.nightly import MARKINGS
 
@@ -59,8 +60,12 @@ def labels(ctx: click.Context, url: str | None) -> None:
 @click.pass_obj
 def queue(
     url: str | None, *, number: int, mark: bool, as_csv: bool, as_json: bool, max_tlp: Any
-) -> None:
-    """List the reports whose verdicts would teach most."""
+) -> int:
+    """List the reports whose verdicts would teach most.
+
+    Where a platform cannot be asked to mark its own, the list comes all the same, and the exit
+    code is that error's.
+    """
     from engine.analysis import Engine
     from training.labels.verdicts import VerdictSettings
     from training.queue import queue as make
@@ -69,9 +74,14 @@ def queue(
         settings = VerdictSettings(max_tlp=max_tlp)
         entries = make(ledger, Engine.open(), settings, number, harvesters)
         done: dict[tuple[str, str], str] = {}
+        code = 0
         for platform, harvester in harvesters.items() if mark else ():
             own = [entry for entry in entries if entry.platform == platform]
-            marked = harvester.mark(own)
+            try:
+                marked = harvester.mark(own)
+            except TtpscribeError as error:
+                click.echo(f"{platform}: {error}", err=True)
+                code, marked = error.exit_code, {each.report: "not known" for each in own}
             done |= {(platform, report): what for report, what in marked.items()}
     rows = [
         {
@@ -92,6 +102,7 @@ def queue(
         click.echo("There is nothing to judge: every enriched report is curated or plain.")
     else:
         _table(rows)
+    return code
 
 
 @labels.command()
@@ -217,11 +228,13 @@ def _cell(value: Any) -> str:
 
 def _table(rows: list[dict[str, Any]]) -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
     names = list(dict.fromkeys(name for row in rows for name in row))
-    table = Table(*(name.capitalize() for name in names), box=None)
+    # What is copied into the next command is never cut off.
+    columns = (Column(n[:1].upper() + n[1:], no_wrap=n in ("name", "report")) for n in names)
+    table = Table(*columns, box=None)
     for row in rows:
         cells = (row.get(name, "") for name in names)
         table.add_row(*(Text(", ".join(c) if isinstance(c, list) else str(c)) for c in cells))

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from engine.commands.ledger import ledger as command
 from engine.errors import LedgerError, UsageError
-from engine.ledger import Enrichment, Ledger, Verdict, Written
+from engine.ledger import Enrichment, Ledger, Verdict, Withdrawal, Written
 from engine.ledger.schema import HEAD
 
 
@@ -73,6 +73,20 @@ def test_verdicts_shows_those_that_hold_or_all(path):
     assert "No analyst" in run(path, "verdicts", "r2")
     with pytest.raises(UsageError, match="knows no report r9"):
         run(path, "verdicts", "r9")
+
+
+def test_verdicts_that_were_taken_back_are_shown_with_all(path):
+    with Ledger.open(path) as ledger:
+        last = ledger.current_verdicts("misp", "r1")["T1059"]
+        ledger.withdraw(
+            Withdrawal(platform="misp", report="r1", technique="T1059", verdict=last.id)
+        )
+    one = run(path, "verdicts", "r1", "--platform", "misp", "--json")
+    assert [json.loads(one)[key] for key in ("verdict", "withdrawn")] == ["confirmed", None]
+    assert "rejected, withdrawn" in run(path, "verdicts", "r1", "--platform", "misp", "--all")
+    lines = run(path, "verdicts", "r1", "--platform", "misp", "--all", "--json").splitlines()
+    found = {line["verdict"]: line["withdrawn"] is not None for line in map(json.loads, lines)}
+    assert found == {"confirmed": False, "rejected": True}
 
 
 def test_export_and_import_move_a_ledger(path, tmp_path):

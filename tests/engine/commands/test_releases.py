@@ -24,7 +24,7 @@ TTPSCRIBE = Path(sys.executable).with_name("ttpscribe")
 def made(tmp_path: Path) -> Path:
     directory = tmp_path / "made" / "nightly"
     (directory / "fusion").mkdir(parents=True)
-    (directory / "fusion" / "platt.json").write_text("{}")
+    (directory / "fusion" / "fusion.json").write_text("{}")
     write_release(
         directory,
         ManifestDraft(
@@ -103,12 +103,12 @@ def test_show_tells_what_a_release_can_do(run, made):
 
 def test_verify_goes_on_past_a_damaged_release(run, made, tmp_path):
     run("import", str(made))
-    damaged = tmp_path / "data" / "releases" / "nightly" / "fusion" / "platt.json"
+    damaged = tmp_path / "data" / "releases" / "nightly" / "fusion" / "fusion.json"
     damaged.chmod(0o644)
     damaged.write_text("[]")
 
     done = run("verify", "nightly", str(made), code=5)
-    assert "platt.json does not match its hash" in done.stderr
+    assert "fusion.json does not match its hash" in done.stderr
     assert f"{made}: intact" in done.stdout
     results = json.loads(run("verify", "--json", "nightly", str(made), code=5).stdout)
     assert [result["intact"] for result in results] == [False, True]

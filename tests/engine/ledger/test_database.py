@@ -6,15 +6,16 @@ import sqlite3
 import stat
 import time
 from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, event, inspect, text
+from sqlalchemy import create_engine, event, inspect, select, text
 
 from engine.errors import LedgerError
-from engine.ledger import Curation, Ledger, Verdict, database, schema
+from engine.ledger import Curation, Ledger, Verdict, Withdrawal, database, schema
 from engine.ledger.database import Database, resolve
-from engine.ledger.tables import metadata
+from engine.ledger.tables import metadata, verdicts, withdrawals
 
 OLD = Path(__file__).parent / "schema_0001.sql"
 
@@ -67,14 +68,16 @@ def test_a_kept_ledger_of_the_first_schema_is_brought_up_to_date(tmp_path):
         assert ledger.schema == schema.HEAD
 
 
-@pytest.mark.parametrize("revision", ["0001", "0002"])
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003"])
 def test_an_older_schema_is_migrated_on_each_database(url, monkeypatch, revision):
     monkeypatch.setattr(database, "migrate", lambda c, where: schema.migrate(c, where, revision))
     curated = Curation(platform="opencti", report="r", known_by="status")
-    with Ledger.open(url) as old:
-        old.record_verdicts(rejected())
-        with pytest.raises(LedgerError):
-            old.record_curations(curated)
+    with closing(Database(url)) as old:
+        verdict = asdict(rejected())
+        with old.writing() as connection:
+            old.insert(connection, verdicts, [verdict])
+        with pytest.raises(LedgerError), old.writing() as connection:
+            connection.execute(select(withdrawals))
     monkeypatch.undo()
 
     with Ledger.open(url) as new:
@@ -82,6 +85,10 @@ def test_an_older_schema_is_migrated_on_each_database(url, monkeypatch, revision
         assert new.record_curations(curated) == 1
         assert new.curation("opencti", "r") == curated
         assert new.journal("opencti", "q").put("m1", "body")
+        new.withdraw(
+            Withdrawal(platform="opencti", report="r", technique="T1059", verdict=verdict["id"])
+        )
+        assert new.removed("opencti", "r") == frozenset()
 
 
 def test_a_migration_that_fails_leaves_the_old_schema(url, monkeypatch):

@@ -14,6 +14,7 @@ from engine.ledger import (
     Observation,
     OwnFile,
     Verdict,
+    Withdrawal,
     Written,
 )
 
@@ -51,6 +52,9 @@ def fill(ledger: Ledger) -> None:
             Verdict(technique="T1059", verdict="rejected", known_by="stream", **report),
             Verdict(technique="T1059", verdict="added", known_by="stream", **report),
         )
+        said = Verdict(technique="T1047", verdict="rejected", known_by="opinion", **report)
+        ledger.record_verdicts(said)
+        ledger.withdraw(Withdrawal(technique="T1047", verdict=said.id, who="ana", **report))
         ledger.record_curations(Curation(known_by="status", digest="d" * 64, **report))
     ledger.set_cursor("opencti", "harvest", "2026-05-04T12:00:00Z")
     ledger.journal("opencti", "q").put("m1", "body")
@@ -70,13 +74,15 @@ def test_an_export_imported_elsewhere_is_exported_the_same(url, new_url, target)
         counts = other.import_(io.StringIO(lines))
 
         assert exported(other) == lines
+        assert other.current_verdicts("opencti", "r0").keys() == {"T1059"}
         assert counts == {
             "enrichments": 3,
             "outcomes": 6,
             "written": 3,
             "files": 3,
             "observations": 3,
-            "verdicts": 6,
+            "verdicts": 9,
+            "withdrawals": 3,
             "curations": 3,
             "texts": 3,
             "cursors": 1,
@@ -96,10 +102,11 @@ def test_importing_again_adds_nothing_and_a_cursor_never_goes_back(ledger, new_u
     assert ledger.cursor("opencti", "harvest") == "later"
 
 
-def test_an_export_of_before_there_were_curations_is_read(ledger):
+@pytest.mark.parametrize("number", [1, 2])
+def test_an_export_of_before_there_were_curations_or_withdrawals_is_read(ledger, number):
     line = {"table": "cursors", "platform": "p", "name": "n", "value": "v"}
     line["at"] = "2026-05-04T12:00:00+00:00"
-    counts = ledger.import_(io.StringIO('{"ledger": 1}\n' + json.dumps(line)))
+    counts = ledger.import_(io.StringIO(f'{{"ledger": {number}}}\n' + json.dumps(line)))
     assert (counts["cursors"], counts["curations"]) == (1, 0)
 
 
@@ -143,7 +150,7 @@ def test_a_damaged_export_is_refused_with_its_line_and_nothing_is_kept(tmp_path,
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [("", "empty"), ('{"table": "cursors"}', "does not name"), ('{"ledger": 3}', "format 3")],
+    [("", "empty"), ('{"table": "cursors"}', "does not name"), ('{"ledger": 4}', "format 4")],
 )
 def test_what_is_no_export_of_ours_is_refused(tmp_path, content, said):
     with (

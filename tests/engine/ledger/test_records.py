@@ -14,6 +14,7 @@ from engine.ledger import (
     Observation,
     OwnFile,
     Verdict,
+    Withdrawal,
     Written,
     text_digest,
 )
@@ -162,6 +163,32 @@ def test_the_time_of_the_edit_decides_not_the_time_it_was_heard_of(ledger):
 def test_of_two_verdicts_of_one_moment_the_one_recorded_later_holds(ledger):
     ledger.record_verdicts(verdict("T1059", "confirmed"), verdict("T1059", "rejected"))
     assert ledger.removed(*REPORT) == {"T1059"}
+
+
+def test_what_is_withdrawn_holds_no_longer_and_what_was_before_it_does(ledger):
+    first, said = verdict("T1059", "confirmed"), verdict("T1059", "rejected", known_by="opinion")
+    alone = verdict("T1047", "rejected", known_by="opinion")
+    ledger.record_verdicts(first, said, alone)
+    assert ledger.said("opencti", "opinion") == (said, alone)
+    taken_back = [
+        Withdrawal(
+            platform="opencti", report="report-1", technique=each.technique, verdict=each.id,
+            who="ana", at=NOON + timedelta(days=1),
+        )
+        for each in (said, alone)
+    ]  # fmt: skip
+    assert [ledger.withdraw(*taken_back), ledger.withdraw(*taken_back)] == [2, 0]
+
+    assert ledger.current_verdicts(*REPORT) == {"T1059": first}
+    assert ledger.history(*REPORT) == (first,)
+    assert list(ledger.verdicts()) == [first]
+    assert ledger.removed(*REPORT) == frozenset()
+    assert ledger.said("opencti", "opinion") == ()
+    assert ledger.withdrawn(*REPORT) == tuple(zip((said, alone), taken_back, strict=True))
+    # The same words again are another verdict.
+    again = verdict("T1047", "rejected", at=NOON + timedelta(days=2))
+    ledger.record_verdicts(again)
+    assert ledger.current_verdicts(*REPORT)["T1047"] == again
 
 
 def test_the_same_edit_is_recorded_once(ledger):

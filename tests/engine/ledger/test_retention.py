@@ -12,6 +12,7 @@ from engine.ledger import (
     Observation,
     OwnFile,
     Verdict,
+    Withdrawal,
     Written,
     text_digest,
 )
@@ -130,6 +131,24 @@ def test_pruning_keeps_what_protects_an_analysts_edit(url):
         assert ledger.history("opencti", "r1")[0].evidence is None
         assert ledger.counts()["texts"] == 0
         assert set(ledger.prune(later).values()) == {0}
+
+
+def test_pruning_keeps_the_verdict_that_a_withdrawal_left_holding(ledger):
+    judge(ledger, "rejected")
+    judge(ledger, "confirmed", at=NOON + timedelta(days=1))
+    first, second = ledger.history("opencti", "r1")
+    day = NOON + timedelta(days=2)
+    taken_back = Withdrawal(
+        platform="opencti", report="r1", technique="T1059", verdict=second.id, at=day
+    )
+    ledger.withdraw(taken_back)
+
+    assert ledger.prune(day)["verdicts"] == 0, "its withdrawal is young"
+    assert ledger.prune(day + timedelta(days=1))["verdicts"] == 1
+    assert [each.id for each in ledger.history("opencti", "r1")] == [first.id]
+    # A copy of before brings the other one back, and it still does not hold.
+    ledger.record_verdicts(second)
+    assert ledger.removed("opencti", "r1") == {"T1059"}
 
 
 def test_pruning_keeps_the_last_enrichment_that_was_done_beside_a_later_failure(ledger):

@@ -50,14 +50,25 @@ def draft(name: str) -> ManifestDraft:
 
 @pytest.fixture
 def make_release(tmp_path: Path) -> MakeRelease:
-    def make(name: str = "first", *, weight: float = 1.0, folder: str = "made") -> Release:
+    def make(
+        name: str = "first", *, weight: float = 1.0, folder: str = "made", adapted: bool = False
+    ) -> Release:
         directory = tmp_path / folder / name
         svc = directory / "recognizers" / "svc"
         svc.mkdir(parents=True)
         save_file({"weights": np.full((2, 3), weight, dtype=np.float32)}, svc / "m.safetensors")
         (svc / "vocabulary.json").write_text(json.dumps(["powershell"]))
         (directory / "fusion").mkdir()
-        (directory / "fusion" / "platt.json").write_text("{}")
+        (directory / "fusion" / "fusion.json").write_text("{}")
+        if adapted:
+            arrays = {
+                "weights": np.zeros((1, 3), dtype=np.float16),
+                "bias": np.zeros(1, dtype=np.float32),
+                "document_offset": np.zeros(1, dtype=np.float32),
+            }
+            save_file(arrays, directory / "fusion" / "adaptation.safetensors")
+            fields = {"recognizer": "svc", "techniques": ["T1059"]}
+            (directory / "fusion" / "adaptation.json").write_text(json.dumps(fields))
         return write_release(directory, draft(name))
 
     return make

@@ -8,8 +8,9 @@ import pytest
 from pydantic import ValidationError
 
 from engine.errors import ReleaseError, UsageError
-from engine.releases import Manifest, OperatingPoint, Release
+from engine.releases import Manifest, ManifestDraft, OperatingPoint, Release, write_release
 from engine.releases.manifest import LOADERS, PROTOCOL, read_manifest
+from engine.releases.store import SHIPPED
 
 KEPT = Path(__file__).parent / "kept"
 
@@ -26,13 +27,14 @@ def test_a_release_kept_from_each_protocol_still_opens(protocol):
     release = Release.open(KEPT / f"protocol-{protocol}")
 
     assert release.name == f"kept-{protocol}"
-    assert release.manifest.protocol == PROTOCOL
+    assert release.manifest.protocol == protocol
     assert release.manifest.operating_point("balanced").write_threshold == 0.5
     assert release.directory("recognizers/svc") is not None
 
 
-def test_a_kept_manifest_is_written_back_with_the_same_bytes():
-    manifest, content = read_manifest(KEPT / f"protocol-{PROTOCOL}")
+@pytest.mark.parametrize("protocol", sorted(LOADERS))
+def test_a_kept_manifest_is_written_back_with_the_same_bytes(protocol):
+    manifest, content = read_manifest(KEPT / f"protocol-{protocol}")
 
     assert manifest.to_json().encode() == content
 
@@ -53,8 +55,34 @@ def test_an_older_protocol_goes_through_its_loader(make_release, monkeypatch):
 def test_a_newer_protocol_names_the_remedy(make_release):
     path = edit(make_release(), protocol=PROTOCOL + 1)
 
-    with pytest.raises(ReleaseError, match=r"protocol 2.*reads up to 1.*Upgrade ttpscribe"):
+    with pytest.raises(ReleaseError, match=r"protocol 3.*reads up to 2.*Upgrade ttpscribe"):
         Release.open(path)
+
+
+def test_only_a_release_with_an_adaptation_asks_for_a_ttpscribe_that_knows_them(
+    make_release, monkeypatch
+):
+    plain, adapted = make_release("plain"), make_release("adapted", adapted=True)
+    assert (plain.manifest.protocol, adapted.manifest.protocol) == (1, 2)
+    assert read_manifest(SHIPPED / "2026-11-27")[0].protocol == 1
+
+    monkeypatch.setattr("engine.releases.manifest.PROTOCOL", 1)  # as before there were any
+    assert Release.open(plain.path).name == "plain"
+    with pytest.raises(ReleaseError, match=r"adapted is of protocol 2.*Upgrade ttpscribe"):
+        Release.open(adapted.path)
+
+
+@pytest.mark.parametrize("name", ["fusion/corrections.json", "recognizers/all.json", "new/x.json"])
+def test_a_part_that_nobody_reads_is_not_left_out_silently(make_release, name):
+    release = make_release()
+    (release.path / name).parent.mkdir(exist_ok=True)
+    (release.path / name).write_text("{}")
+    (release.path / "manifest.json").unlink()
+
+    draft = ManifestDraft(**{each: getattr(release.manifest, each)
+                             for each in ManifestDraft.model_fields})  # fmt: skip
+    with pytest.raises(ReleaseError, match=rf"holds {name}, which .*Upgrade ttpscribe"):
+        write_release(release.path, draft)
 
 
 @pytest.mark.parametrize(

@@ -45,9 +45,9 @@ def test_a_changed_byte_is_found(make_release):
 
 def test_a_missing_file_is_named(make_release):
     release = make_release()
-    (release.path / "fusion" / "platt.json").unlink()
+    (release.path / "fusion" / "fusion.json").unlink()
 
-    with pytest.raises(ReleaseError, match=r"fusion/platt\.json is missing"):
+    with pytest.raises(ReleaseError, match=r"fusion/fusion\.json is missing"):
         Release.open(release.path)
 
 
@@ -61,12 +61,12 @@ def test_an_extra_file_is_refused(make_release):
 
 def test_a_link_is_refused_even_to_the_same_content(make_release, tmp_path):
     release = make_release()
-    listed = release.path / "fusion" / "platt.json"
+    listed = release.path / "fusion" / "fusion.json"
     outside = tmp_path / "outside.json"
     shutil.move(listed, outside)
     listed.symlink_to(outside)
 
-    with pytest.raises(ReleaseError, match=r"platt\.json is a link"):
+    with pytest.raises(ReleaseError, match=r"fusion\.json is a link"):
         Release.open(release.path)
 
 

@@ -87,7 +87,7 @@ def test_using_the_champion_again_adds_no_turn(store, make_release):
 
 def test_a_damaged_release_never_becomes_the_champion(store, make_release):
     store.publish(make_release("a").path)
-    damaged = store.root / "a" / "fusion" / "platt.json"
+    damaged = store.root / "a" / "fusion" / "fusion.json"
     damaged.chmod(0o644)
     damaged.write_text("[]")
 

@@ -9,7 +9,7 @@ import pytest
 from engine.documents import from_text
 from engine.errors import ReleaseError
 from engine.harvest import ReportText
-from engine.ledger import Curation, Enrichment, Ledger, Verdict, Written, text_digest
+from engine.ledger import Curation, Enrichment, Ledger, Verdict, Withdrawal, Written, text_digest
 from training.labels.verdicts import VerdictSettings, collect
 from training.labels.verdicts.texts import Texts
 
@@ -31,10 +31,9 @@ def say(ledger, technique, verdict, who="ana", minutes=0, report="r", **more):
             report=report,
             technique=technique,
             verdict=verdict,
-            known_by="difference",
             who=who,
             at=NOON + timedelta(minutes=minutes),
-            **more,
+            **{"known_by": "difference", **more},
         )
     )
 
@@ -49,6 +48,20 @@ def test_the_last_word_of_each_analyst_counts(ledger, knowledge):
     say(ledger, "T1059.001", "added", minutes=1)
     found = label(ledger, knowledge, "T1059.001")
     assert (found.shown, found.weight, found.why) == (True, 1.0, "added")
+    assert collect(ledger, knowledge, SETTINGS).disagreements == ()
+
+
+def test_what_was_taken_back_is_no_label(ledger, knowledge):
+    say(ledger, "T1059.001", "rejected", known_by="opinion")
+    say(ledger, "T1059.001", "confirmed", "eve")
+    taken = ledger.said("opencti", "opinion")
+    ledger.withdraw(
+        *(
+            Withdrawal(platform=v.platform, report=v.report, technique=v.technique, verdict=v.id)
+            for v in taken
+        )
+    )
+    assert label(ledger, knowledge, "T1059.001").weight == 1.0
     assert collect(ledger, knowledge, SETTINGS).disagreements == ()
 
 
