@@ -58,6 +58,12 @@ DEFAULTS = EncoderTrainingSettings()
     is_flag=True,
     help="Hold out every fold of documents in turn: the fusion of a release needs it.",
 )
+@click.option(
+    "--keep/--no-keep",
+    default=True,
+    show_default=True,
+    help="Keep beside it, in OUTPUT/kept, what 'train nightly --checkpoint' goes on from.",
+)
 @click.option("--restart", is_flag=True, help="Forget the checkpoints of an interrupted training.")
 def encoder(
     paths: tuple[Path, ...],
@@ -68,6 +74,7 @@ def encoder(
     tokenizer: str | None,
     cross_validate: bool,
     restart: bool,
+    keep: bool,
     **options: Any,
 ) -> None:
     r"""Fine-tune an encoder on labelled text, or import one with --import.
@@ -90,7 +97,8 @@ def encoder(
     if checkpoint is not None:
         _import(checkpoint, paths, left_out, output, labels, tokenizer, options, console)
     else:
-        _train(paths, left_out, output, _settings(options), cross_validate, restart, console)
+        training = {"cross_validate": cross_validate, "restart": restart, "keep": keep}
+        _train(paths, left_out, output, _settings(options), training, console)
 
 
 def _settings(options: dict[str, Any]) -> EncoderTrainingSettings:
@@ -110,8 +118,7 @@ def _train(
     left_out: tuple[str, ...],
     output: Path,
     settings: EncoderTrainingSettings,
-    cross_validate: bool,
-    restart: bool,
+    training: dict[str, bool],
     console: Console,
 ) -> None:
     from engine.knowledge import Knowledge
@@ -126,12 +133,9 @@ def _train(
             knowledge,
             output,
             settings,
-            cross_validate=cross_validate,
-            restart=restart,
+            **training,
             steps=steps,
         )
-    if trained.out_of_fold.recognitions:
-        trained.out_of_fold.save(output)
     report = {"techniques": len(trained.techniques), **trained.figures}
     (output / "encoder-report.json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")
     _report(trained, console)
