@@ -16,26 +16,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import Tensor
-
 from training.encoder.base import BaseModelError
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
+    from torch import Tensor
 
     from training.encoder.model import SentenceClassifier
 
-FOLDER: Final = "kept"
+KEPT: Final = "kept"
 FACTS: Final = "kept.json"
 HEAD: Final = "head.safetensors"
 PROTOCOL: Final = 1
 ENCODER: Final = "encoder."
 ROWS: Final = ("head.weight", "head.bias")
 
-State = Mapping[str, Tensor]
+State = Mapping[str, "Tensor"]
 
 
 @dataclass(frozen=True)
@@ -134,6 +130,9 @@ class Kept:
         return result
 
     def _read(self, name: str) -> State:
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
         try:
             return load_file(self.directory / name)
         except (OSError, SafetensorError) as error:
@@ -160,6 +159,8 @@ def write_kept(
     folds : iterable of (int, state)
         Weights of the models without a fold; taken one after the other, as they are large.
     """
+    import torch
+    from safetensors.torch import save_file
     from transformers import PreTrainedTokenizerFast
 
     from training.encoder.base import quiet
@@ -170,7 +171,8 @@ def write_kept(
     with quiet():
         model.encoder.save_pretrained(unfinished)  # type: ignore[operator]
         special = _special_tokens(tokenizer)
-        PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special).save_pretrained(unfinished)
+        named: Any = PreTrainedTokenizerFast
+        named(tokenizer_object=tokenizer, **special).save_pretrained(unfinished)
     # What transformers makes of it may lack the tokens at both ends.
     tokenizer.save(str(unfinished / "tokenizer.json"))
     ships = {name: value.detach().cpu() for name, value in model.state_dict().items()}

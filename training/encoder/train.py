@@ -20,6 +20,7 @@ from training.encoder.artefact import FOLDER, folder_of, write_artefact
 from training.encoder.base import require_torch
 from training.encoder.calibrate import calibrate
 from training.encoder.descriptions import describe, examples_of_use
+from training.encoder.kept import KEPT, digest_of, write_kept
 from training.encoder.measure import best_f1, f1_at
 from training.encoder.settings import EncoderTrainingSettings
 from training.encoder.zero_shot import make_prototypes
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from training.encoder.stages import Stages, Unseen
 
 CHECKPOINTS = "encoder-checkpoints"
-KEPT = "kept"
 # What 8-bit weights, and skipping sentences of few words, may cost in F1 before they are not done.
 LARGEST_QUANTIZATION_LOSS = 0.005
 LARGEST_SKIPPING_LOSS = 0.003
@@ -103,7 +103,6 @@ def train_encoder(
     """
     require_torch()
     from training.encoder.checkpoint import Checkpoints
-    from training.encoder.kept import digest_of
     from training.encoder.stages import Stages, joined
 
     settings = settings or EncoderTrainingSettings()
@@ -140,7 +139,7 @@ def train_encoder(
         stages.project()
         parts.append(stages.score(stages.validating()))
     unseen = joined(parts)
-    figures = _figures(stages, parts[-1], settings) | {"folds": len(epochs)}
+    figures = _figures(stages, parts[-1]) | {"folds": len(epochs)}
     slope, offset = calibrate(unseen.logits, unseen.positive, unseen.known)
     description = EncoderDescription(
         labels=stages.data.targets.techniques,
@@ -186,8 +185,6 @@ def train_encoder(
 def _keep(
     directory: Path, stages: Stages, description: EncoderDescription, held_out: Sequence[int]
 ) -> None:
-    from training.encoder.kept import write_kept
-
     # What was kept before may have seen documents that are in no label set any more.
     before = stages.kept.folds if stages.kept else {}
     facts = {
@@ -204,7 +201,7 @@ def _keep(
     write_kept(directory, stages.model, stages.tokenizer, facts, states)
 
 
-def _figures(stages: Stages, unseen: Unseen, settings: EncoderTrainingSettings) -> dict[str, float]:
+def _figures(stages: Stages, unseen: Unseen) -> dict[str, float]:
     """Measure what 8-bit weights and skipping cost, on rows that the model at hand has not seen."""
     from training.encoder.export import encode_with
 

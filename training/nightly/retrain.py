@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.documents import from_sentences
-from engine.errors import TrainingDataError
 from engine.releases import Release
 from training.adapt.recommenders import refit
 from training.assemble import assemble, fit
+from training.encoder.kept import digest_of
 from training.fusion import FusionSettings
 from training.labels import LabelledDocument, LabelSet, document_folds, drop_near_duplicates, read
 from training.labels.verdicts import FrozenLabels, frozen
 from training.labels.verdicts.again import choose_again, every_sentence
+from training.nightly.encoders import ENCODER, Encoders, checkpoint_of, learned_before
 from training.nightly.settings import NightlySettings
+from training.nightly.work import Work
 from training.out_of_fold import OutOfFold
 from training.progress import NO_STEPS, Steps
 from training.svc import Counted, cross_validated, train_svc
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 # With more sentences of judged reports the champion's choice is gone by: rounds would take hours.
 ROUNDS_UP_TO = 50_000
 TEST_SHARE = 5  # One document in so many is the test set.
-ENCODER = "encoder"
+SVC = "svc"
 
 
 @dataclass(frozen=True)
@@ -56,17 +57,22 @@ def read_seed(settings: NightlySettings, knowledge: Knowledge) -> Seed | None:
     """Read the seed data; None where there is none.
 
     The test set is chosen by the documents' ids alone, so that it never changes: who is in it
-    stays in it, whatever is added.
+    stays in it, whatever is added. What a given encoder has learned from is never in it.
     """
     if not settings.data:
         return None
     labels = read(settings.data, knowledge)
-    test = frozenset(d.id for d in labels.documents if d.sentences and _is_test(d.id))
+    known = learned_before(settings)
+    test = frozenset(
+        d.id for d in labels.documents if d.sentences and _is_test(d.id) and d.id not in known
+    )
     kept = labels.select(
         lambda example: example.document not in test, lambda document: document.id not in test
     )
     tested = tuple(document for document in labels.documents if document.id in test)
-    return Seed(_without_repeats(kept, tested), tested, labels.digest())
+    named = "\n".join([labels.digest(), *sorted(test)])
+    digest = hashlib.sha256(named.encode()).hexdigest()
+    return Seed(_without_repeats(kept, tested), tested, digest)
 
 
 def _without_repeats(labels: LabelSet, test: Sequence[LabelledDocument]) -> LabelSet:
@@ -90,10 +96,13 @@ def retrain(
     settings: NightlySettings,
     knowledge: Knowledge,
     *,
-    warm_start: bool = False,
+    parts: Path | None = None,
+    tell: Callable[[str], None] = lambda _: None,
     steps: Steps = NO_STEPS,
 ) -> Release:
-    """Train svc, fusion and recommenders, and the encoder where there is one to go on from.
+    """Train svc, fusion and recommenders, and the encoder where there is one and it is time.
+
+    Interrupted, it goes on where it was when called again with the same arguments.
 
     Parameters
     ----------
@@ -102,44 +111,39 @@ def retrain(
     seed : Seed
     labels : FrozenLabels
     directory : Path
-        Of the release; what it is joined from lies beside it.
+        Of the release.
     created : datetime
     settings : NightlySettings
     knowledge : Knowledge
-    warm_start : bool
-        Train the encoder from the kept checkpoint.
+    parts : Path, optional
+        Where what is finished is kept until all is; beside the release by default.
+    tell : callable
+        Told in a sentence what becomes of the encoder.
     steps : Steps
     """
-    parts = directory.with_name(f"{directory.name}-parts")
-    shutil.rmtree(parts, ignore_errors=True)
-    given = None if warm_start else settings.part
-    scored = OutOfFold.load(given, ENCODER) if given is not None else None
+    parts = parts or directory.with_name(f"{directory.name}-parts")
+    encoders = Encoders(settings, labels, created, knowledge, tell, steps)
     own = read([frozen.directory() / labels.name / "train.jsonl"], knowledge)
     own = _without_repeats(own, seed.test)
-    rounds = settings.rounds if len(own.examples) <= ROUNDS_UP_TO else 1
-    if rounds > 1:
-        own = every_sentence(own)
-    together = _together(seed.labels, own, settings, scored)
-    counted = Counted()
-    for _ in range(rounds - 1):
-        seen = cross_validated(
-            together, knowledge, settings.svc, wholes=False, counted=counted, steps=steps
+    documents = (*seed.labels.documents, *own.documents)
+    folds = encoders.look({document.id for document in documents if document.sentences})
+    work = Work(parts, _identity(champion, seed, labels, created, settings))
+    svc, own = _svc(seed.labels, own, folds, labels, work, settings, knowledge, steps)
+    together = _together(seed.labels, own, settings, folds)
+    scores = {SVC: svc}
+    part = encoders.part(together, parts / "encoder")
+    if part is not None:
+        scores[ENCODER] = encoders.scores(part, together.documents, svc.folds)
+        shutil.rmtree(parts / "recognizers" / ENCODER, ignore_errors=True)
+        shutil.copytree(part / "recognizers" / ENCODER, parts / "recognizers" / ENCODER)
+    elif ENCODER in champion.manifest.recognizers:
+        tell(
+            f"The release trained anew has no encoder, though {champion.name} has one: give "
+            "--checkpoint, or --part."
         )
-        found = {one.id: seen.score(one) for one in own.documents if one.id in seen.folds}
-        own = choose_again(own, labels.train, found, settings.verdicts)
-        together = _together(seed.labels, own, settings, scored)
-    trained = train_svc(together, knowledge, settings.svc, counted=counted, steps=steps)
-    trained.recognizer.save(parts / "recognizers" / "svc")
-    recognitions = {document.id: trained.score(document) for document in trained.documents}
-    scores = {"svc": OutOfFold("svc", recognitions, trained.folds)}
-    used = [parts]
-    if warm_start:
-        scores[ENCODER] = _warm_started(together, settings, parts, knowledge, steps)
-    elif given is not None and scored is not None:
-        scores[ENCODER] = _extended(scored, given, together, trained.folds, knowledge)
-        shutil.copytree(given / "recognizers" / ENCODER, parts / "recognizers" / ENCODER)
     fusion = FusionSettings()
     fitted = fit(together, scores, knowledge, fusion, steps=steps)
+    shutil.rmtree(parts / "recommenders", ignore_errors=True)
     refit(champion, labels.train, parts / "recommenders", knowledge, steps=steps)
     recommenders = _recommenders(champion, parts)
     about = {
@@ -151,11 +155,12 @@ def retrain(
         "verdicts": labels.counts.verdicts,
         "judged": labels.about.get("judged"),
         "test": seed.digest,
+        **({ENCODER: encoders.about} if encoders.about else {}),
     }
     default = champion.manifest.default_recommender
     return assemble(
         directory,
-        used,
+        [parts],
         fitted,
         together,
         knowledge,
@@ -168,16 +173,74 @@ def retrain(
     )
 
 
+def _identity(
+    champion: Release,
+    seed: Seed,
+    labels: FrozenLabels,
+    created: datetime,
+    settings: NightlySettings,
+) -> dict[str, Any]:
+    """Return all that decides what is trained; an encoder's checkpoints name their base too."""
+    checkpoint = checkpoint_of(settings)
+    given = [digest_of(path) for path in (checkpoint, settings.part) if path and path.is_dir()]
+    return {
+        "champion": champion.digest,
+        "seed": seed.digest,
+        "labels": labels.digest,
+        "created": created.isoformat(),
+        "settings": settings.model_dump(mode="json", exclude={"budget_minutes", "resume_hours"}),
+        "given": given,
+    }
+
+
+def _svc(
+    seed: LabelSet,
+    own: LabelSet,
+    folds: Mapping[str, int],
+    labels: FrozenLabels,
+    work: Work,
+    settings: NightlySettings,
+    knowledge: Knowledge,
+    steps: Steps,
+) -> tuple[OutOfFold, LabelSet]:
+    """Train the svc in rounds; return its scores, and the site's labels as the last one took them.
+
+    Each round is kept when it is done, so that an interruption costs one.
+    """
+    rounds = settings.rounds if len(own.examples) <= ROUNDS_UP_TO else 1
+    if rounds > 1:
+        own = every_sentence(own)
+    counted = Counted()
+    for number in range(1, rounds):
+        name = f"round-{number}.json"
+        if (chosen := work.get(name)) is None:
+            together = _together(seed, own, settings, folds)
+            seen = cross_validated(
+                together, knowledge, settings.svc, wholes=False, counted=counted, steps=steps
+            )
+            found = {one.id: seen.score(one) for one in own.documents if one.id in seen.folds}
+            again = choose_again(own, labels.train, found, settings.verdicts)
+            work.put(name, chosen := sentence_labels(again))
+        own = with_sentence_labels(own, chosen)
+    if work.get(f"{SVC}.json") is None:
+        together = _together(seed, own, settings, folds)
+        trained = train_svc(together, knowledge, settings.svc, counted=counted, steps=steps)
+        trained.recognizer.save(work.directory / "recognizers" / SVC)
+        recognitions = {document.id: trained.score(document) for document in trained.documents}
+        OutOfFold(SVC, recognitions, trained.folds).save(work.directory)
+        work.put(f"{SVC}.json", len(recognitions))
+    return OutOfFold.load(work.directory, SVC), own
+
+
 def _together(
     seed: LabelSet,
     own: LabelSet,
     settings: NightlySettings,
-    scored: OutOfFold | None,
+    known: Mapping[str, int],
 ) -> LabelSet:
     """Join seed data and verdicts, each document with a fold that stays the same."""
     documents = [*seed.documents, *own.documents]
     usable = [document for document in documents if document.sentences]
-    known: Mapping[str, int] = scored.folds if scored is not None else {}
     folds = document_folds(
         [replace(document, fold=known.get(document.id, document.fold)) for document in usable],
         k=settings.svc.folds,
@@ -191,50 +254,29 @@ def _together(
     )
 
 
-def _extended(
-    scored: OutOfFold,
-    part: Path,
-    together: LabelSet,
-    folds: Mapping[str, int],
-    knowledge: Knowledge,
-) -> OutOfFold:
-    """Add the documents that the encoder was not trained on: all it says of them is honest."""
-    from engine.recognizers.encoder import EncoderRecognizer
-
-    recognizer = EncoderRecognizer.load(part / "recognizers" / ENCODER, knowledge, {})
-    found = dict(scored.recognitions)
-    for document in together.documents:
-        if document.id in folds and document.id not in found:
-            texts = [sentence.text for sentence in document.sentences]
-            found[document.id] = recognizer.recognize(from_sentences(texts, document.id))
-    return OutOfFold(ENCODER, found, {**folds, **scored.folds})
+def sentence_labels(labels: LabelSet) -> dict[str, list[list[list[str]]]]:
+    """Return, by document, what each sentence shows and what is unsure of it, as JSON has it."""
+    return {
+        document.id: [[sorted(s.techniques), sorted(s.unsure)] for s in document.sentences]
+        for document in labels.documents
+    }
 
 
-def _warm_started(
-    together: LabelSet,
-    settings: NightlySettings,
-    parts: Path,
-    knowledge: Knowledge,
-    steps: Steps,
-) -> OutOfFold:
-    """Train the encoder from the kept checkpoint, for an epoch on the sentences of documents."""
-    from training.encoder import EncoderTrainingSettings, train_encoder
-
-    if settings.checkpoint is None or not settings.checkpoint.is_dir():
-        raise TrainingDataError(
-            "A warm start needs the kept directory of a Hugging Face encoder: --checkpoint DIR. "
-            "A release holds its encoder as ONNX only, which cannot be trained."
+def with_sentence_labels(
+    labels: LabelSet, chosen: Mapping[str, Sequence[Sequence[Sequence[str]]]]
+) -> LabelSet:
+    """Return the label set with what `sentence_labels` gave of the same documents."""
+    documents = []
+    for document in labels.documents:
+        pairs = zip(document.sentences, chosen[document.id], strict=True)
+        sentences = tuple(
+            replace(one, techniques=frozenset(shown), unsure=frozenset(unsure))
+            for one, (shown, unsure) in pairs
         )
-    defaults = EncoderTrainingSettings()
-    chosen = defaults.model_copy(
-        update={
-            "base": str(settings.checkpoint),
-            "texts": defaults.texts.model_copy(update={"epochs": 0}),
-            "sentences": defaults.sentences.model_copy(update={"epochs": 1}),
-        }
-    )
-    found = train_encoder(together, knowledge, parts, chosen, cross_validate=True, steps=steps)
-    return found.out_of_fold
+        documents.append(replace(document, sentences=sentences))
+    changed = {one.id: one for document in documents for one in document.sentences}
+    examples = tuple(changed.get(example.id, example) for example in labels.examples)
+    return replace(labels, examples=examples, documents=tuple(documents))
 
 
 def _recommenders(champion: Release, parts: Path) -> dict[str, dict[str, Any]]:
