@@ -69,7 +69,14 @@ class Checkpoints:
         target = self.directory / name
         # Renamed when complete: an interruption while writing leaves the checkpoint before.
         scratch = target.with_suffix(".new")
-        torch.save({"identity": self.identity, **content}, scratch)
+        try:
+            with scratch.open("wb") as stream:
+                torch.save({"identity": self.identity, **content}, stream)
+        except RuntimeError as error:
+            # What torch says of a full disk is about the places of its own bytes.
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from error
+            raise
         scratch.replace(target)
 
     def _read(self, name: str) -> dict[str, Any] | None:

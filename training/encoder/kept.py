@@ -8,10 +8,13 @@ however often a training goes on.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -160,7 +163,7 @@ def write_kept(
         Weights of the models without a fold; taken one after the other, as they are large.
     """
     import torch
-    from safetensors.torch import save_file
+    from safetensors.torch import save
     from transformers import PreTrainedTokenizerFast
 
     from training.encoder.base import quiet
@@ -168,29 +171,46 @@ def write_kept(
     unfinished = directory.with_name(f"{directory.name}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
-    with quiet():
+    special = _special_tokens(tokenizer)
+    with quiet(), _errors_of_the_disk():
         model.encoder.save_pretrained(unfinished)  # type: ignore[operator]
-        special = _special_tokens(tokenizer)
         named: Any = PreTrainedTokenizerFast
         named(tokenizer_object=tokenizer, **special).save_pretrained(unfinished)
     # What transformers makes of it may lack the tokens at both ends.
     tokenizer.save(str(unfinished / "tokenizer.json"))
+
+    def write(name: str, state: State) -> None:
+        whole = {key: value.contiguous() for key, value in state.items()}
+        (unfinished / name).write_bytes(save(whole))
+
     ships = {name: value.detach().cpu() for name, value in model.state_dict().items()}
-    head = {name: value for name, value in ships.items() if not name.startswith(ENCODER)}
-    save_file({name: value.contiguous() for name, value in head.items()}, unfinished / HEAD)
+    write(HEAD, {name: value for name, value in ships.items() if not name.startswith(ENCODER)})
     scored = []
     for fold, state in folds:
         own = {
-            name: value.contiguous()
+            name: value
             for name, value in state.items()
             if name.startswith((ENCODER, "head.")) and not torch.equal(value, ships[name])
         }
-        save_file(own, unfinished / f"fold-{fold}.safetensors")
+        write(f"fold-{fold}.safetensors", own)
         scored.append(fold)
     content = {"protocol": PROTOCOL, "scored": scored, **facts}
     (unfinished / FACTS).write_text(json.dumps(content, sort_keys=True) + "\n", "utf-8")
     shutil.rmtree(directory, ignore_errors=True)
     unfinished.rename(directory)
+
+
+@contextmanager
+def _errors_of_the_disk() -> Iterator[None]:
+    """Let a full disk be an ``OSError``, as with every other file."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except SafetensorError as error:
+        if f"os error {errno.ENOSPC}" not in str(error):
+            raise
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
 
 
 def digest_of(directory: Path) -> str:
