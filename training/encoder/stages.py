@@ -139,6 +139,13 @@ class Stages:
         self._known = np.array([document in known for document in documents], dtype=bool)
         self._moved = np.array([document in self.moved for document in documents], dtype=bool)
         if self.kept:
+            lost = set(self.kept.labels) - set(self.data.targets.techniques)
+            if lost:
+                log.warning(
+                    "%d techniques that %s knows have too few examples here and are forgotten, "
+                    "such as %s. Give the data that it was trained on, too.",
+                    len(lost), self.settings.base, min(lost),
+                )  # fmt: skip
             now = self.model.state_dict()
             self.model.load_state_dict(self.kept.shipped(now, self.data.targets.techniques))
 
@@ -208,6 +215,7 @@ class Stages:
         stage = self.settings.texts if kind == "texts" else self.settings.sentences
         if epochs:
             stage = stage.model_copy(update={"epochs": epochs})
+        several = stage.epochs > 1
         shows = rows[self._shows[rows]]
         quiet = rows[~self._shows[rows] & self._wordy[rows]]
 
@@ -237,7 +245,8 @@ class Stages:
             self.settings,
             self.machine,
             self.checkpoints,
-            validate=None if validating is None or not len(validating) else validate,
+            # After a single epoch there is nothing to choose between.
+            validate=validate if validating is not None and len(validating) and several else None,
             steps=self.steps,
         )
 

@@ -201,8 +201,9 @@ class Encoders:
         if last is None or (self._digest and last.checkpoint != self._digest):
             return folds
         if set(last.documents) <= set(documents):
-            self._last = last
-            folds |= OutOfFold.load(last.directory, ENCODER).folds
+            found = self._read(lambda: OutOfFold.load(last.directory, ENCODER).folds)
+            self._last = None if found is None else last
+            folds |= found or {}
         else:
             self.tell(
                 "The encoder that was trained last has learned from reports that are not to be "

@@ -144,6 +144,13 @@ class NightSteps:
             trials.append((self._decide(champion, said, len(held), len(test)), release))
         self.trial, self.challenger = max(trials, key=lambda pair: _merit(pair[0]))
         if not self.journal.done("decide"):
+            for other, _ in trials:
+                if other is not self.trial:
+                    name, own = other.decision.challenger, _merit(other)[1]
+                    self.given.tell(
+                        f"{name} is not put forward: F1 {own:.3f} on the reports that analysts "
+                        f"judged, against {_merit(self.trial)[1]:.3f} of the other."
+                    )
             decision = self.trial.decision
             self.journal.record("decide", _plain(decision.to_dict()))
             self.given.tell(

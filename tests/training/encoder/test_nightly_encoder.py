@@ -10,12 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from nightly_program import nightly
 from safetensors.torch import load_file
 from small_verdicts import NOON, SMALL, site_reports
 
 from engine.analysis import Engine
 from engine.errors import TrainingDataError
 from engine.knowledge import Knowledge
+from engine.ledger import Ledger
 from engine.releases import Release
 from training.encoder import EncoderTrainingSettings, train_encoder
 from training.encoder.checkpoint import Checkpoints
@@ -24,13 +26,15 @@ from training.encoder.settings import Stage
 from training.encoder.stages import Stages
 from training.labels import LabelSet
 from training.labels.verdicts import frozen
-from training.nightly import encoders
+from training.nightly import encoders, journal
 from training.nightly import retrain as module
 from training.nightly.encoders import Encoders, Learned
+from training.nightly.errors import OutOfTimeError
 from training.nightly.retrain import Seed, read_seed, retrain
 from training.nightly.settings import NightlySettings
 from training.nightly.work import Work
 from training.out_of_fold import OutOfFold
+from training.progress import NO_STEPS
 
 ENCODER = "recognizers/encoder"
 STAGE = Stage(epochs=1, learning_rate=3e-3, head_learning_rate=3e-2, alignment=0.1)
@@ -82,6 +86,20 @@ def test_an_encoder_trained_before_is_kept_and_scores_the_reports_of_the_site(
     serves(release, knowledge)
     for path in (part / ENCODER).iterdir():
         assert (release.path / ENCODER / path.name).read_bytes() == path.read_bytes()
+
+
+def written(labels: LabelSet, path: Path) -> Path:
+    """Write the documents as the JSON lines of docs/training-data.md."""
+    records = [
+        {
+            "id": sentence.id, "doc_id": document.id, "text": sentence.text,
+            "labels": sorted(sentence.techniques), "cv_fold": document.fold,
+        }
+        for document in labels.documents
+        for sentence in document.sentences
+    ]  # fmt: skip
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return path
 
 
 class Killed(BaseException):
@@ -192,6 +210,53 @@ def test_a_training_that_is_killed_anywhere_goes_on_and_ends_with_the_same_bytes
     stages = [name for name in done if name.startswith("sentences")]
     assert len(stages) == len(set(stages)) == 6
     assert done.count("round-1.json") == 1
+
+
+class OutOfTimeAt:
+    """Steps whose time is spent when one of a name begins, once."""
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self.begun: list[str] = []
+
+    def step(self, title, total):
+        self.begun.append(title)
+        if title.startswith(self.title):
+            self.title = "never again"
+            raise OutOfTimeError("The time budget is spent.")
+        return NO_STEPS.step(title, total)
+
+
+def test_a_whole_night_that_runs_out_of_time_in_the_encoder_is_gone_on_with(
+    site, labels, part, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("TTPSCRIBE_DATA_DIR", str(tmp_path / "data"))
+    shipped = tmp_path / "shipped" / site.release.name
+    shutil.copytree(site.release.path, shipped)
+    path = written(labels, tmp_path / "seed.jsonl")
+    told: list[str] = []
+    with Ledger.open(site.ledger) as ledger:
+        given = nightly(
+            ledger, shipped, data=(path,), checkpoint=part, svc=SMALL, rounds=1,
+            encoder_training=TINY, dry_run=True,
+        )  # fmt: skip
+        given.tell, given.steps = told.append, OutOfTimeAt("sentences without fold 2")
+        steps = given.steps
+        with pytest.raises(OutOfTimeError):
+            given.run()
+        broken = journal.last()
+        assert not broken.done("train")
+        assert list((broken.folder / "parts").rglob("sentences without fold 1.done.pt"))
+        given.steps = steps
+        ended = given.run()
+    assert ended.run == broken.run
+    assert not (broken.folder / "parts").exists()
+    assert sum(title.startswith("sentences without fold 1") for title in steps.begun) == 1
+    assert sum(title.startswith("Fit sentences, fold 0") for title in steps.begun) == 1
+    retrained = [name for name in journal.last().result("train") if "-retrain-" in name]
+    release = Release.open(broken.folder / retrained[0])
+    assert release.manifest.figures["verdicts"]["encoder"]["labels"] == ended.labels.name
+    assert any("is not put forward" in line for line in told)
 
 
 def test_pieces_of_other_inputs_are_never_gone_on_with(tmp_path):
@@ -355,15 +420,7 @@ def test_a_checkpoint_that_cannot_be_trained_is_told_of(
 def test_what_a_given_encoder_has_learned_from_is_no_test_set(
     tmp_path, labels, part, knowledge, monkeypatch
 ):
-    path = tmp_path / "seed.jsonl"
-    with path.open("w") as stream:
-        for document in labels.documents:
-            for sentence in document.sentences:
-                record = {
-                    "id": sentence.id, "doc_id": document.id, "text": sentence.text,
-                    "labels": sorted(sentence.techniques), "cv_fold": document.fold,
-                }  # fmt: skip
-                stream.write(json.dumps(record) + "\n")
+    path = written(labels, tmp_path / "seed.jsonl")
     monkeypatch.setattr(module, "TEST_SHARE", 2)
     alone = read_seed(settings_of(data=(path,)), knowledge)
     assert alone.test
