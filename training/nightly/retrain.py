@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -56,13 +56,25 @@ class Seed:
 def read_seed(settings: NightlySettings, knowledge: Knowledge) -> Seed | None:
     """Read the seed data; None where there is none.
 
-    The test set is chosen by the documents' ids alone, so that it never changes: who is in it
-    stays in it, whatever is added. What a given encoder has learned from is never in it.
+    What a given encoder has learned from is never in the test set.
     """
     if not settings.data:
         return None
-    labels = read(settings.data, knowledge)
-    known = learned_before(settings)
+    return seed_of(read(settings.data, knowledge), learned_before(settings))
+
+
+def seed_of(labels: LabelSet, known: Collection[str] = ()) -> Seed:
+    """Take the test set out of labels.
+
+    It is chosen by the documents' ids alone, so that it never changes: who is in it stays in it,
+    whatever is added.
+
+    Parameters
+    ----------
+    labels : LabelSet
+    known : collection of str
+        Documents that may not be in it.
+    """
     test = frozenset(
         d.id for d in labels.documents if d.sentences and _is_test(d.id) and d.id not in known
     )

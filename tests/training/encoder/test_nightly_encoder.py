@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from nightly_program import nightly
 from safetensors.torch import load_file
 from small_verdicts import NOON, SMALL, site_reports
@@ -429,6 +430,26 @@ def test_what_a_given_encoder_has_learned_from_is_no_test_set(
         assert not beside.test
         assert beside.digest != alone.digest
         assert len(beside.labels.documents) == len(labels.documents)
+
+
+def test_an_encoder_trained_without_the_test_set_leaves_it_to_the_nights(
+    tmp_path, labels, tiny_base, knowledge, monkeypatch
+):
+    from training.commands.encoder import encoder
+
+    path = written(labels, tmp_path / "seed.jsonl")
+    monkeypatch.setattr(module, "TEST_SHARE", 2)
+    whole = read_seed(settings_of(data=(path,)), knowledge)
+    call = ["--base", tiny_base, "--data", path, "--output", tmp_path / "part", "--epochs", "1"]
+    more = ["--without-test-set", "--min-examples", "2", "--max-tokens", "32", "--threads", "1"]
+    result = CliRunner().invoke(encoder, [*map(str, call), *more], standalone_mode=False)
+    assert result.exception is None, result.output
+    kept = Kept.of(tmp_path / "part" / KEPT)
+    assert kept is not None
+    assert set(kept.folds) == {document.id for document in whole.labels.documents}
+    beside = read_seed(settings_of(data=(path,), checkpoint=tmp_path / "part"), knowledge)
+    assert beside.test == whole.test
+    assert f"--checkpoint {tmp_path / 'part' / KEPT}" in result.stderr.replace("\n", "")
 
 
 def test_a_base_of_few_positions_reads_as_much_as_it_can(
