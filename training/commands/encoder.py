@@ -138,7 +138,7 @@ def _train(
     paths, left_out, without_test_set = data
     labels = read_labels(paths, left_out, knowledge)
     if without_test_set:
-        from training.nightly.retrain import seed_of
+        from training.nightly.seed import seed_of
 
         labels = seed_of(labels).labels
     with progress_bars() as steps:

@@ -24,7 +24,8 @@ from training.nightly import journal as journals
 from training.nightly.encoders import learned_before
 from training.nightly.journal import Journal
 from training.nightly.night import Night
-from training.nightly.retrain import Seed, read_seed, retrain
+from training.nightly.retrain import retrain
+from training.nightly.seed import Seed, read_seed
 from training.readings import Reader
 
 if TYPE_CHECKING:

@@ -22,16 +22,18 @@ from engine.ledger import Ledger
 from engine.releases import Release
 from training.encoder import EncoderTrainingSettings, train_encoder
 from training.encoder.checkpoint import Checkpoints
-from training.encoder.kept import KEPT, Kept
+from training.encoder.kept import KEPT, Kept, digest_of
 from training.encoder.settings import Stage
 from training.encoder.stages import Stages
 from training.labels import LabelSet
 from training.labels.verdicts import frozen
 from training.nightly import encoders, journal
-from training.nightly import retrain as module
-from training.nightly.encoders import Encoders, Learned
+from training.nightly import seed as module
+from training.nightly.encoders import Encoders
 from training.nightly.errors import OutOfTimeError
-from training.nightly.retrain import Seed, read_seed, retrain
+from training.nightly.learned import Learned, directory
+from training.nightly.retrain import retrain
+from training.nightly.seed import Seed, read_seed
 from training.nightly.settings import NightlySettings
 from training.nightly.work import Work
 from training.out_of_fold import OutOfFold
@@ -300,9 +302,9 @@ def test_an_encoder_is_not_used_again_where_it_knows_what_it_is_measured_on(
     settings, said = settings_of(checkpoint=part), []
     ids = {document.id for document in labels.documents}
     kept = Kept.of(part / KEPT)
-    copy = encoders.directory() / "copy"
+    copy = directory() / "copy"
     shutil.copytree(part, copy)
-    digest = encoders.digest_of(part / KEPT)
+    digest = digest_of(part / KEPT)
     gone = Learned(copy, NOON, digest, "labels", dict.fromkeys([*ids, "misp:1"], ""), frozenset())
     gone.store()
 
@@ -316,7 +318,7 @@ def test_an_encoder_is_not_used_again_where_it_knows_what_it_is_measured_on(
 
     # Nor is a given one that has learned from what is held back tonight.
     facts = json.loads((part / KEPT / "kept.json").read_text())
-    other = encoders.directory() / "other"
+    other = directory() / "other"
     shutil.copytree(part / KEPT, other)
     facts["folds"][verdicts.held[0].key] = 0
     (other / "kept.json").write_text(json.dumps(facts))
@@ -342,9 +344,9 @@ def test_a_report_whose_text_changed_is_not_scored_by_what_learned_its_old_text(
 def test_the_next_warm_start_goes_on_from_the_last_one_where_that_is_asked_for(
     verdicts, knowledge, labels, part, tmp_path, monkeypatch
 ):
-    copy = encoders.directory() / "copy"
+    copy = directory() / "copy"
     shutil.copytree(part, copy)
-    digest = encoders.digest_of(part / KEPT)
+    digest = digest_of(part / KEPT)
     ids = {document.id for document in labels.documents}
     last = Learned(copy, NOON, digest, "labels", dict.fromkeys(ids, ""), frozenset()).store()
     bases, told = [], []
