@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from engine.documents import from_sentences
-from engine.errors import TrainingDataError
+from engine.errors import ReleaseError, TrainingDataError
 from training.encoder.base import BaseModelError, TrainingExtraError
 from training.encoder.kept import KEPT, Kept, digest_of
 from training.labels import LabelledDocument, LabelSet
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 ENCODER: Final = "encoder"
 # Less than a week, so that a night that begins an hour earlier than the last time still counts.
 WEEK: Final = timedelta(days=6, hours=12)
-UNUSABLE: Final = (TrainingDataError, BaseModelError, TrainingExtraError)
+UNUSABLE: Final = (TrainingDataError, BaseModelError, TrainingExtraError, ReleaseError)
 
 
 def checkpoint_of(settings: NightlySettings) -> Path | None:
@@ -50,16 +50,22 @@ def learned_before(settings: NightlySettings) -> dict[str, int]:
     found: dict[str, int] = {}
     try:
         if settings.part is not None:
-            found |= OutOfFold.load(settings.part, ENCODER).folds
-    except TrainingDataError:
+            found |= _learned_by(settings.part)
+    except UNUSABLE:
         pass
     try:
         checkpoint = checkpoint_of(settings)
         kept = Kept.of(checkpoint) if checkpoint is not None else None
         found |= kept.folds if kept is not None else {}
-    except BaseModelError:
+    except UNUSABLE:
         pass
     return found
+
+
+def _learned_by(part: Path) -> dict[str, int]:
+    """Return the documents that a part was trained on, with their folds: scored or not."""
+    kept = Kept.of(part / KEPT)
+    return {**(kept.folds if kept else {}), **OutOfFold.load(part, ENCODER).folds}
 
 
 @dataclass
@@ -91,6 +97,7 @@ class Encoders:
         self._checkpoint = checkpoint_of(self.settings)
         self._digest = ""
         self._last: Learned | None = None
+        self._known: Mapping[str, str | None] = {}
         self.about: dict[str, Any] | None = None
 
     def look(self, documents: Collection[str]) -> dict[str, int]:
@@ -112,9 +119,10 @@ class Encoders:
         held = {document.key for document in self.labels.held}
         folds: dict[str, int] = {}
         if self._part is not None:
-            found = self._read(lambda: OutOfFold.load(self._part, ENCODER).folds)  # type: ignore[arg-type]
+            found = self._read(self._given)
             if found is None or self._has_seen(held & set(found), self._part):
                 self._part = None
+            self._known = dict.fromkeys(found or {})
             folds |= found or {}
         if self._checkpoint is None:
             return folds
@@ -180,11 +188,12 @@ class Encoders:
 
         scored = OutOfFold.load(part, ENCODER)
         recognizer = EncoderRecognizer.load(part / "recognizers" / ENCODER, self.knowledge, {})
-        learned = self._last.documents if self._last and self._last.directory == part else {}
+        last = self._last
+        learned = last.documents if last and last.directory == part else self._known
         found = dict(scored.recognitions)
         for document in documents:
             if document.id in learned:
-                if learned[document.id] != _digest_of(document):
+                if learned[document.id] not in (None, _digest_of(document)):
                     found.pop(document.id, None)
             elif document.id in folds and document.id not in found:
                 texts = [sentence.text for sentence in document.sentences]
@@ -235,6 +244,13 @@ class Encoders:
             for label in one.judged.labels.values()
             if label.why != "absent"
         )
+
+    def _given(self) -> Mapping[str, int]:
+        from engine.recognizers.encoder import EncoderRecognizer
+
+        assert self._part is not None  # noqa: S101 - the caller checks
+        EncoderRecognizer.load(self._part / "recognizers" / ENCODER, self.knowledge, {})
+        return _learned_by(self._part)
 
     def _kept(self) -> Mapping[str, int]:
         assert self._checkpoint is not None  # noqa: S101 - callers check

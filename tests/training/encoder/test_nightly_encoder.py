@@ -381,6 +381,31 @@ def test_what_is_no_encoder_leaves_the_night_its_other_models(
     assert "'ttpscribe train encoder' left" in said[0]
 
 
+def test_a_damaged_part_is_told_of_and_not_used(verdicts, knowledge, labels, part, tmp_path):
+    copy, said = tmp_path / "part", []
+    shutil.copytree(part, copy)
+    (copy / ENCODER / "encoder.json").write_text("{}")
+    chosen = Encoders(settings_of(part=copy), verdicts, NOON, knowledge, said.append)
+    assert chosen.look(()) == {}
+    assert chosen.part(labels, tmp_path / "work") is None
+    assert "encoder.json" in said[0]
+
+
+def test_what_a_part_has_learned_but_not_scored_is_not_scored_by_it(
+    verdicts, knowledge, labels, part, tmp_path
+):
+    """Of a part that was not cross-validated, one fold has honest scores."""
+    copy = tmp_path / "part"
+    shutil.copytree(part, copy)
+    scores = OutOfFold.load(part, "encoder")
+    first = {name: one for name, one in scores.recognitions.items() if scores.folds[name] == 0}
+    replace(scores, recognitions=first).save(copy)
+    chosen = Encoders(settings_of(part=copy), verdicts, NOON, knowledge)
+    folds = chosen.look(())
+    assert folds == scores.folds
+    assert set(chosen.scores(copy, labels.documents, folds).recognitions) == set(first)
+
+
 def _cut(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:100])
 
