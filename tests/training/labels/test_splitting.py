@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -132,3 +135,36 @@ def test_select():
     assert [e.text for e in chosen.examples] == ["b"]
     assert chosen.documents == ()
     assert labels.sources == ("kev", "own")
+
+
+IN_A_PROCESS = """
+import random
+from training.labels import LabelledDocument, document_folds
+chance = random.Random(0)
+words = [f"w{n}" for n in range(900)]
+documents = [
+    LabelledDocument(
+        f"d{n}",
+        " ".join(chance.sample(words, 40)),
+        frozenset(f"T{1000 + t}" for t in chance.sample(range(30), 9)),
+    )
+    for n in range(60)
+]
+print(document_folds(documents))
+"""
+
+
+def test_folds_are_the_same_in_every_process():
+    """Python orders sets of strings anew in each; a night goes on in another one."""
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", IN_A_PROCESS],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(said) == 1
+    assert "d59" in said.pop()
