@@ -140,17 +140,15 @@ def test_select():
 IN_A_PROCESS = """
 import random
 from training.labels import LabelledDocument, document_folds
-chance = random.Random(0)
-words = [f"w{n}" for n in range(900)]
-documents = [
-    LabelledDocument(
-        f"d{n}",
-        " ".join(chance.sample(words, 40)),
-        frozenset(f"T{1000 + t}" for t in chance.sample(range(30), 9)),
-    )
-    for n in range(60)
-]
-print(document_folds(documents))
+for seed in range(13):
+    chance = random.Random(seed)
+    shown = [[f"T{1000 + t}" for t in chance.sample(range(8), 4)] for _ in range(30)]
+    texts = [" ".join(f"{chance.random():.9f}" for _ in range(12)) for _ in shown]
+    documents = [
+        LabelledDocument(f"d{n}", text, frozenset(techniques))
+        for n, (text, techniques) in enumerate(zip(texts, shown, strict=True))
+    ]
+    print(document_folds(documents))
 """
 
 
@@ -164,7 +162,7 @@ def test_folds_are_the_same_in_every_process():
             text=True,
             check=True,
         ).stdout
-        for seed in ("1", "2", "3")
+        for seed in ("1", "2")
     }
     assert len(said) == 1
-    assert "d59" in said.pop()
+    assert "d29" in said.pop()
