@@ -226,6 +226,8 @@ class Encoders:
         settings = self.settings.encoder_training.model_copy(update={"base": str(base)})
         if kept := Kept.of(base):
             settings = settings.model_copy(update={"max_tokens": kept.max_tokens})
+        # By what is learned: checkpoints of anything else are not looked at.
+        work = work / together.digest()[:16]
         # The folder is put into its place when all of it is there.
         if not (work / "recognizers" / ENCODER).is_dir():
             train_encoder(
