@@ -10,6 +10,7 @@ import click
 
 from engine.errors import UsageError
 from training.commands.options import progress_bars, read_labels, without_option
+from training.encoder.kept import KEPT
 from training.encoder.settings import DEFAULT_BASE, EncoderTrainingSettings
 
 if TYPE_CHECKING:
@@ -58,6 +59,18 @@ DEFAULTS = EncoderTrainingSettings()
     is_flag=True,
     help="Hold out every fold of documents in turn: the fusion of a release needs it.",
 )
+@click.option(
+    "--without-test-set",
+    is_flag=True,
+    help="Leave out the documents by which 'train nightly' tests releases trained anew on this "
+    "data, a fifth of them: only then can one with this encoder be tested on them.",
+)
+@click.option(
+    "--keep/--no-keep",
+    default=True,
+    show_default=True,
+    help="Keep beside it, in OUTPUT/kept, what 'train nightly --checkpoint' goes on from.",
+)
 @click.option("--restart", is_flag=True, help="Forget the checkpoints of an interrupted training.")
 def encoder(
     paths: tuple[Path, ...],
@@ -68,6 +81,8 @@ def encoder(
     tokenizer: str | None,
     cross_validate: bool,
     restart: bool,
+    without_test_set: bool,
+    keep: bool,
     **options: Any,
 ) -> None:
     r"""Fine-tune an encoder on labelled text, or import one with --import.
@@ -90,7 +105,9 @@ def encoder(
     if checkpoint is not None:
         _import(checkpoint, paths, left_out, output, labels, tokenizer, options, console)
     else:
-        _train(paths, left_out, output, _settings(options), cross_validate, restart, console)
+        training = {"cross_validate": cross_validate, "restart": restart, "keep": keep}
+        data = (paths, left_out, without_test_set)
+        _train(data, output, _settings(options), training, console)
 
 
 def _settings(options: dict[str, Any]) -> EncoderTrainingSettings:
@@ -106,12 +123,10 @@ def _settings(options: dict[str, Any]) -> EncoderTrainingSettings:
 
 
 def _train(
-    paths: tuple[Path, ...],
-    left_out: tuple[str, ...],
+    data: tuple[tuple[Path, ...], tuple[str, ...], bool],
     output: Path,
     settings: EncoderTrainingSettings,
-    cross_validate: bool,
-    restart: bool,
+    training: dict[str, bool],
     console: Console,
 ) -> None:
     from engine.knowledge import Knowledge
@@ -120,21 +135,26 @@ def _train(
 
     require_torch()
     knowledge = Knowledge.load()
+    paths, left_out, without_test_set = data
+    labels = read_labels(paths, left_out, knowledge)
+    if without_test_set:
+        from training.nightly.seed import seed_of
+
+        labels = seed_of(labels).labels
     with progress_bars() as steps:
         trained = train_encoder(
-            read_labels(paths, left_out, knowledge),
+            labels,
             knowledge,
             output,
             settings,
-            cross_validate=cross_validate,
-            restart=restart,
+            **training,
             steps=steps,
         )
-    if trained.out_of_fold.recognitions:
-        trained.out_of_fold.save(output)
     report = {"techniques": len(trained.techniques), **trained.figures}
     (output / "encoder-report.json").write_text(json.dumps(report, indent=1) + "\n", "utf-8")
     _report(trained, console)
+    if training["keep"]:
+        console.print(f"To go on from: ttpscribe train nightly --checkpoint {output / KEPT}")
 
 
 def _import(

@@ -31,6 +31,7 @@ Examples:
   ttpscribe train nightly --dry-run
   ttpscribe train nightly --max-tlp TLP:GREEN --budget 120
   ttpscribe train nightly --data reports/ --part trained/encoder
+  ttpscribe train nightly --data reports/ --checkpoint trained/encoder/kept
   0 2 * * *  ttpscribe train nightly --quiet     (a line of crontab)
 """
 EXIT_INCOMPLETE = 22
@@ -51,15 +52,27 @@ def night_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--part", type=folder,
-            help="With --data: what 'train encoder --cross-validate' made of it.",
+            help="With --data: what 'train encoder --cross-validate' made of it, used as it is.",
         ),
         click.option(
             "--checkpoint", type=folder,
-            help="With --data: a kept Hugging Face encoder to go on training from.",
+            help="With --data: an encoder to train on verdicts too: the folder 'kept' that 'train "
+            "encoder' left, or a Hugging Face encoder.",
         ),
         click.option(
-            "--encoder", type=click.Choice(["never", "weekly", "nightly"]), default="weekly",
-            show_default=True, help="With --checkpoint: how often.",
+            "--encoder", type=click.Choice(["never", "enough", "weekly", "nightly"]),
+            default="weekly", show_default=True,
+            help="With --checkpoint: when it is trained. enough: when --encoder-verdicts are new; "
+            "weekly: then, and when a week has gone by; nightly: when any is. On other nights the "
+            "encoder trained last is used.",
+        ),
+        click.option(
+            "--encoder-verdicts", type=click.IntRange(1), default=200, show_default=True,
+            help="So many verdicts that the encoder has not learned from are enough.",
+        ),
+        click.option(
+            "--go-on", is_flag=True,
+            help="Go on from the encoder trained last, rather than from --checkpoint again.",
         ),
         click.option(
             "--test", type=path, multiple=True,
@@ -126,11 +139,15 @@ def settings_of(given: dict[str, Any], *, dry_run: bool = False) -> NightlySetti
 
     if not given["data"] and (given["part"] or given["checkpoint"]):
         raise UsageError("--part and --checkpoint go with --data: they belong to seed data.")
+    if given["go_on"] and not given["checkpoint"]:
+        raise UsageError("--go-on goes with --checkpoint: the first night begins with it.")
     return NightlySettings(
         data=given["data"],
         part=given["part"],
         checkpoint=given["checkpoint"],
         encoder=given["encoder"],
+        encoder_verdicts=given["encoder_verdicts"],
+        go_on=given["go_on"],
         test=given["test"],
         harvest=given["harvest"],
         dry_run=dry_run,

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from torch.nn import Module
 
+# A sentence cut to fewer says nothing.
+LEAST_TOKENS = 8
+
 
 class TrainingExtraError(TtpscribeError):
     """torch or transformers is not installed."""
@@ -65,24 +68,74 @@ def load_base(name: str) -> tuple[Module, Tokenizer]:
     Raises
     ------
     BaseModelError
-        If it is not found, not complete, or generates text instead of encoding it.
+        If it is not found, not complete, generates text instead of encoding it, or has another
+        model's tokenizer.
     """
     require_torch()
     from transformers import AutoConfig, AutoModel
 
     with _explained(name):
-        config = AutoConfig.from_pretrained(name, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(
+            name, trust_remote_code=False, local_files_only=Path(name).is_dir()
+        )
     if config.is_encoder_decoder or getattr(config, "is_decoder", False) or _is_causal(config):
         raise BaseModelError(
             f"{name} is a model of type '{config.model_type}', which writes text; an encoder is "
             "needed. Give one such as allenai/scibert_scivocab_uncased or roberta-base."
         )
+    encoder: Module
     with _explained(name):
         # Attention as plain matrix products: the one form that exports to ONNX everywhere.
-        encoder: Module = AutoModel.from_pretrained(
-            name, trust_remote_code=False, attn_implementation="eager"
+        encoder, found = AutoModel.from_pretrained(
+            name,
+            trust_remote_code=False,
+            attn_implementation="eager",
+            local_files_only=Path(name).is_dir(),
+            output_loading_info=True,
         )
-    return encoder, load_tokenizer(name)
+    # A pooler is not used; anything else that is missing would be made up at random.
+    missing = sorted(key for key in found["missing_keys"] if "pooler" not in key)
+    if missing:
+        raise BaseModelError(
+            f"The weights of {name} are not complete: {len(missing)} are missing, such as "
+            f"{missing[0]}. Download it again, or take another base."
+        )
+    tokenizer = load_tokenizer(name)
+    _check_fit(name, encoder, tokenizer)
+    return encoder, tokenizer
+
+
+def positions(config: Any, wanted: int) -> int:
+    """Return how many tokens a text may have: as many as wanted, or as the encoder knows places.
+
+    Parameters
+    ----------
+    config : PretrainedConfig
+    wanted : int
+    """
+    known = getattr(config, "max_position_embeddings", None)
+    if not isinstance(known, int) or known < 1:
+        return wanted  # places are relative, as in DeBERTa without a limit
+    if "roberta" in str(config.model_type):
+        # The first ones are not used: they count from the number of the padding token on.
+        known -= int(getattr(config, "pad_token_id", None) or 0) + 1
+    return min(wanted, known)
+
+
+def _check_fit(name: str, encoder: Module, tokenizer: Tokenizer) -> None:
+    config: Any = encoder.config
+    known: int = encoder.get_input_embeddings().num_embeddings  # type: ignore[operator]
+    highest = max(tokenizer.get_vocab().values(), default=0)
+    if highest >= known:
+        raise BaseModelError(
+            f"The tokenizer of {name} is another model's: it has a token of number {highest}, but "
+            f"the encoder knows {known} tokens. Give the directory of an encoder with its own."
+        )
+    if positions(config, LEAST_TOKENS) < LEAST_TOKENS:
+        raise BaseModelError(
+            f"{name} reads texts of {positions(config, LEAST_TOKENS)} tokens at most; a sentence "
+            f"needs {LEAST_TOKENS} or more. Take another base."
+        )
 
 
 def load_tokenizer(name: str) -> Tokenizer:
@@ -98,7 +151,9 @@ def load_tokenizer(name: str) -> Tokenizer:
     from transformers import AutoTokenizer
 
     with _explained(name):
-        loaded = AutoTokenizer.from_pretrained(name, trust_remote_code=False, use_fast=True)
+        loaded = AutoTokenizer.from_pretrained(
+            name, trust_remote_code=False, use_fast=True, local_files_only=Path(name).is_dir()
+        )
     tokenizer: Tokenizer | None = getattr(loaded, "backend_tokenizer", None)
     # Its own file where it has one: what transformers makes of it may lack the tokens at both ends.
     if file := _tokenizer_file(name):
@@ -136,10 +191,18 @@ def _is_causal(config: Any) -> bool:
 
 @contextlib.contextmanager
 def _explained(name: str) -> Iterator[None]:
+    # The name of an error only: what it tells is that nothing was unpickled.
+    from pickle import UnpicklingError
+
+    from safetensors import SafetensorError
+
     try:
         with quiet():
             yield
-    except (OSError, ValueError, KeyError) as error:
+    except (
+        OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, RuntimeError,
+        SafetensorError, UnpicklingError,
+    ) as error:  # fmt: skip
         where = (
             "The directory exists, but is no complete model (config.json, weights, tokenizer)"
             if Path(name).exists()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -55,8 +56,11 @@ class Checkpoints:
 
     def clear(self) -> None:
         """Remove all checkpoints; called when the training has ended well."""
-        for path in self.directory.glob("*.pt"):
+        for path in (*self.directory.glob("*.pt"), *self.directory.glob("*.new")):
             path.unlink()
+        # What of a finished training was not put into its place yet.
+        for folder in [path for path in self.directory.glob("*") if path.is_dir()]:
+            shutil.rmtree(folder)
         if self.directory.is_dir() and not any(self.directory.iterdir()):
             self.directory.rmdir()
 
@@ -65,7 +69,14 @@ class Checkpoints:
         target = self.directory / name
         # Renamed when complete: an interruption while writing leaves the checkpoint before.
         scratch = target.with_suffix(".new")
-        torch.save({"identity": self.identity, **content}, scratch)
+        try:
+            with scratch.open("wb") as stream:
+                torch.save({"identity": self.identity, **content}, stream)
+        except RuntimeError as error:
+            # What torch says of a full disk is about the places of its own bytes.
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from error
+            raise
         scratch.replace(target)
 
     def _read(self, name: str) -> dict[str, Any] | None:

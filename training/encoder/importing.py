@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from engine.errors import TrainingDataError
 from engine.recognizers.encoder_description import EncoderDescription
 from training.encoder.artefact import folder_of, write_artefact
-from training.encoder.base import BaseModelError, load_tokenizer, quiet, require_torch
+from training.encoder.base import (
+    BaseModelError,
+    load_tokenizer,
+    positions,
+    quiet,
+    require_torch,
+)
 from training.encoder.descriptions import describe, examples_of_use
 from training.encoder.zero_shot import make_prototypes
 from training.labels import TRAM50_V13, LabelSet
@@ -106,11 +112,10 @@ def import_checkpoint(
             "Give one a line, in the order of the outputs, with --labels FILE."
         )
     resolved, mapped, dropped = _resolve(names, knowledge)
-    limit = int(getattr(config, "max_position_embeddings", max_tokens))
     description = EncoderDescription(
         labels=resolved,
         activation=_activation(config),
-        max_tokens=min(max_tokens, limit),
+        max_tokens=positions(config, max_tokens),
         base=f"imported from {checkpoint.name}",
         figures={"labels_mapped": mapped, "labels_dropped": list(dropped)},
     )

@@ -10,6 +10,10 @@ DEFAULT_BASE = "allenai/scibert_scivocab_uncased"
 # Texts that speak of rules to detect and of software flaws, not of what somebody did.
 FAR_FROM_REPORTS = ("atomic", "kev", "sigma", "smet", "splunk")
 
+# However many sentences with a technique are new, an epoch that goes on from a kept encoder has no
+# more of them, so that it ends within minutes on a processor.
+MOST_NEW = 10_000
+
 
 class Stage(BaseModel):
     """How one of the two stages is trained.
@@ -43,7 +47,9 @@ class EncoderTrainingSettings(BaseModel):
     Attributes
     ----------
     base : str
-        Name of a Hugging Face encoder, or the path of one.
+        Name of a Hugging Face encoder, or the path of one. With the path of a kept one (`Kept`)
+        training goes on from it: the first stage is left out, and each fold goes on from weights
+        that have not seen it.
     texts, sentences : Stage
         The first and the second stage.
     min_examples : int
@@ -59,8 +65,12 @@ class EncoderTrainingSettings(BaseModel):
         are many more of them than of others.
     rehearsal : int
         Texts of the first stage in an epoch of the second, against forgetting rare techniques.
+    recalled : int
+        Sentences with a technique in an epoch of the second stage, of documents that a kept base
+        has learned already: it only has to remember them. Those that it has not learned are all
+        there, up to ``MOST_NEW``.
     max_tokens : int
-        Longer texts are cut.
+        Longer texts are cut; to what the base reads at most where that is less.
     batch_tokens : int
         Tokens of a batch, padding included.
     dropout : float
@@ -96,6 +106,7 @@ class EncoderTrainingSettings(BaseModel):
     unknown_weight: float = Field(default=0.2, ge=0, le=1)
     negatives: int = Field(default=6000, ge=0)
     rehearsal: int = Field(default=1500, ge=0)
+    recalled: int = Field(default=2000, ge=0)
     max_tokens: int = Field(default=112, ge=8, le=512)
     batch_tokens: int = Field(default=2048, ge=64)
     dropout: float = Field(default=0.2, ge=0, lt=1)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,15 +14,16 @@ from numpy.typing import NDArray
 
 from engine.errors import TrainingDataError
 from engine.recognizers.encoder import worth_reading
-from training.encoder.base import load_base
+from training.encoder.base import load_base, positions
 from training.encoder.checkpoint import Checkpoints
 from training.encoder.data import rows_of, tokenize
+from training.encoder.kept import Kept
 from training.encoder.loop import Outcome, fit
 from training.encoder.machine import Machine
 from training.encoder.measure import best_f1
 from training.encoder.model import SentenceClassifier
 from training.encoder.projection import fit_projection
-from training.encoder.settings import EncoderTrainingSettings
+from training.encoder.settings import MOST_NEW, EncoderTrainingSettings
 from training.labels import LabelSet
 from training.progress import NO_STEPS, Steps
 from training.svc.data import NO_FOLD, TrainingExamples, folds_of, prepare
@@ -28,6 +31,8 @@ from training.svc.settings import SvcSettings
 
 if TYPE_CHECKING:
     from engine.knowledge import Knowledge
+
+log = logging.getLogger(__name__)
 
 # One text in so many validates, where there is no document to hold out.
 HELD_OUT = 10
@@ -88,12 +93,21 @@ class Stages:
         self.steps = steps
         self.machine = Machine.of(settings)
         encoder, self.tokenizer = load_base(settings.base)
+        self.max_tokens = positions(encoder.config, settings.max_tokens)
+        if self.max_tokens < settings.max_tokens:
+            log.warning(
+                "%s reads texts of %d tokens at most: longer ones are cut there, not at %d.",
+                settings.base, self.max_tokens, settings.max_tokens,
+            )  # fmt: skip
+        self.kept = Kept.of(Path(settings.base))
         self.folds = folds_of(labels.documents, settings.folds, settings.seed)
         with steps.step("Compare texts", 1):
             self.data = _examples(labels, self.folds, knowledge, settings)
         self.model = SentenceClassifier(
             encoder, len(self.data.targets.techniques), settings.dropout
         ).to(self.machine.device)
+        self._alone = np.flatnonzero((self.data.fold == NO_FOLD) & ~self.data.repeats)
+        self._begin()
         with steps.step("Embed descriptions", 1):
             meanings = self.embed_by_base(list(descriptions.values()))
             self.meanings = torch.from_numpy(meanings).to(self.machine.device)
@@ -108,11 +122,32 @@ class Stages:
             every = max(1, len(self.rows.tokens) // PROJECTED)
             self._projected = self.rows.tokens[::every]
             self._before = self.machine.predict(self.model, self._projected)[1]
-        self._alone = np.flatnonzero((self.data.fold == NO_FOLD) & ~self.data.repeats)
         self._shows = np.asarray(self.data.targets.positive.sum(axis=1)).ravel() > 0
         self._wordy = np.array(
             [worth_reading(example.text, LEAST_WORDS) for example in self.data.examples]
         )
+
+    def _begin(self) -> None:
+        """Set the linear layer, and what a kept base has learned."""
+        learned = self._alone if self.folds else self._alone[self._alone % HELD_OUT != 0]
+        self.model.begin_with_priors(self._priors(learned).to(self.machine.device))
+        known = self.kept.folds if self.kept else {}
+        # The weights that have not seen a fold of before may have seen a document that is in that
+        # fold now: nothing honest can be said of it.
+        self.moved = frozenset(d for d, fold in known.items() if self.folds.get(d, fold) != fold)
+        documents = [example.document for example in self.data.examples]
+        self._known = np.array([document in known for document in documents], dtype=bool)
+        self._moved = np.array([document in self.moved for document in documents], dtype=bool)
+        if self.kept:
+            lost = set(self.kept.labels) - set(self.data.targets.techniques)
+            if lost:
+                log.warning(
+                    "%d techniques that %s knows have too few examples here and are forgotten, "
+                    "such as %s. Give the data that it was trained on, too.",
+                    len(lost), self.settings.base, min(lost),
+                )  # fmt: skip
+            now = self.model.state_dict()
+            self.model.load_state_dict(self.kept.shipped(now, self.data.targets.techniques))
 
     def embed_by_base(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed texts by the encoder as it was; only before anything is trained."""
@@ -123,10 +158,14 @@ class Stages:
         fit_projection(self.model, self._projected, self._before, self.machine)
 
     def texts(self) -> Outcome:
-        """Train on texts that stand alone; what comes out has seen no document."""
+        """Train on texts that stand alone; what comes out has seen no document.
+
+        A kept base has learned them already, and is left as it is.
+        """
+        if self.kept:
+            state = self.model.state_dict()
+            return Outcome({name: value.detach().clone() for name, value in state.items()}, 0, 0.0)
         learned = self._alone if self.folds else self._alone[self._alone % HELD_OUT != 0]
-        priors = self._priors(learned)
-        self.model.begin_with_priors(priors.to(self.machine.device))
         validating = self.validating(min(self.folds.values())) if self.folds else self.validating()
         return self._fit("texts", "texts", learned, validating)
 
@@ -140,19 +179,27 @@ class Stages:
         held_out : int or None
             The fold that validates. None: all documents teach, for ``epochs`` epochs.
         """
-        self.model.load_state_dict(texts.state)
+        state: Mapping[str, torch.Tensor] = texts.state
+        if self.kept and held_out is not None:
+            state = self.kept.without(held_out, state, self.data.targets.techniques)
+        self.model.load_state_dict(state)
         if held_out is None:
             taught = np.flatnonzero(self.data.fold != NO_FOLD)
             return self._fit("sentences of all", "sentences", taught, None, epochs)
         taught = np.flatnonzero((self.data.fold != NO_FOLD) & (self.data.fold != held_out))
         validating = self.validating(held_out)
-        return self._fit(f"sentences without fold {held_out}", "sentences", taught, validating)
+        return self._fit(self.name_without(held_out), "sentences", taught, validating)
+
+    @staticmethod
+    def name_without(fold: int) -> str:
+        """Name the checkpoints of the second stage without a fold."""
+        return f"sentences without fold {fold}"
 
     def validating(self, fold: int | None = None) -> Indices:
         """Return the rows that validate: those of a fold, or some of the texts."""
         if fold is None:
             return np.asarray(self._alone[self._alone % HELD_OUT == 0], dtype=np.intp)
-        return np.flatnonzero(self.data.fold == fold)
+        return np.flatnonzero((self.data.fold == fold) & ~self._moved)
 
     def score(self, rows: Indices) -> Unseen:
         """Score rows by the model as it is."""
@@ -168,6 +215,7 @@ class Stages:
         stage = self.settings.texts if kind == "texts" else self.settings.sentences
         if epochs:
             stage = stage.model_copy(update={"epochs": epochs})
+        several = stage.epochs > 1
         shows = rows[self._shows[rows]]
         quiet = rows[~self._shows[rows] & self._wordy[rows]]
 
@@ -176,7 +224,11 @@ class Stages:
                 return np.concatenate([shows, quiet])
             negatives = _draw(generator, quiet, self.settings.negatives)
             rehearsed = _draw(generator, self._alone, self.settings.rehearsal)
-            return np.concatenate([shows, negatives, rehearsed])
+            if not self.kept:
+                return np.concatenate([shows, negatives, rehearsed])
+            new = _draw(generator, shows[~self._known[shows]], MOST_NEW)
+            recalled = _draw(generator, shows[self._known[shows]], self.settings.recalled)
+            return np.concatenate([new, recalled, negatives, rehearsed])
 
         def validate(_: SentenceClassifier) -> float:
             assert validating is not None  # noqa: S101 - only called where there are rows
@@ -193,7 +245,8 @@ class Stages:
             self.settings,
             self.machine,
             self.checkpoints,
-            validate=None if validating is None or not len(validating) else validate,
+            # After a single epoch there is nothing to choose between.
+            validate=validate if validating is not None and len(validating) and several else None,
             steps=self.steps,
         )
 
@@ -204,7 +257,7 @@ class Stages:
         return torch.from_numpy(np.asarray(shown, dtype=np.float32) / total)
 
     def _tokens(self, texts: Iterable[str]) -> tuple[NDArray[np.int32], ...]:
-        return tokenize(self.tokenizer, list(texts), self.settings.max_tokens)
+        return tokenize(self.tokenizer, list(texts), self.max_tokens)
 
 
 def _examples(

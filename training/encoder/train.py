@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -15,10 +16,11 @@ from engine.documents import from_sentences
 from engine.recognizers.encoder import EncoderRecognizer, worth_reading
 from engine.recognizers.encoder_description import EncoderDescription
 from engine.types import Recognition
-from training.encoder.artefact import folder_of, write_artefact
+from training.encoder.artefact import FOLDER, folder_of, write_artefact
 from training.encoder.base import require_torch
 from training.encoder.calibrate import calibrate
 from training.encoder.descriptions import describe, examples_of_use
+from training.encoder.kept import KEPT, digest_of, write_kept
 from training.encoder.measure import best_f1, f1_at
 from training.encoder.settings import EncoderTrainingSettings
 from training.encoder.zero_shot import make_prototypes
@@ -28,7 +30,6 @@ from training.progress import NO_STEPS, Steps
 
 if TYPE_CHECKING:
     from engine.knowledge import Knowledge
-    from training.encoder.loop import Outcome
     from training.encoder.stages import Stages, Unseen
 
 CHECKPOINTS = "encoder-checkpoints"
@@ -68,6 +69,7 @@ def train_encoder(
     *,
     cross_validate: bool = False,
     restart: bool = False,
+    keep: bool = True,
     steps: Steps = NO_STEPS,
 ) -> EncoderTraining:
     """Train on a label set and write the encoder's folder of a release.
@@ -79,13 +81,16 @@ def train_encoder(
     labels : LabelSet
     knowledge : Knowledge
     output : Path
-        The release's directory; the folder ``recognizers/encoder`` is made in it.
+        The part's directory; the folder ``recognizers/encoder`` is made in it, and beside it the
+        out-of-fold scores and what is kept.
     settings : EncoderTrainingSettings, optional
     cross_validate : bool
         Hold out each fold of documents in turn rather than one alone, so that every document
         gets out-of-fold scores.
     restart : bool
         Forget checkpoints of an interrupted training.
+    keep : bool
+        Keep what a later training can go on from, in the folder ``kept``.
     steps : Steps
         Told of progress.
 
@@ -104,7 +109,12 @@ def train_encoder(
     directory = folder_of(output)
     # Not what only the machine at hand decides: a training may go on with more threads.
     decisive = settings.model_dump(exclude={"device", "threads", "checkpoint_batches"})
-    identity = {"labels": labels.digest(), "settings": decisive}
+    base = Path(settings.base)
+    identity = {
+        "labels": labels.digest(),
+        "settings": decisive,
+        "base": digest_of(base) if base.is_dir() else settings.base,
+    }
     checkpoints = Checkpoints(output / CHECKPOINTS, identity)
     if restart:
         checkpoints.clear()
@@ -118,32 +128,36 @@ def train_encoder(
             stages.embed_by_base,
         )
     texts = stages.texts()
-    outcomes: list[Outcome] = []
+    epochs: list[int] = []
     parts: list[Unseen] = []
-    for fold in sorted(set(stages.folds.values()))[: None if cross_validate else 1]:
-        outcomes.append(stages.sentences(texts, fold))
+    held_out = sorted(set(stages.folds.values()))[: None if cross_validate else 1]
+    for fold in held_out:
+        epochs.append(max(1, stages.sentences(texts, fold).epochs))
         stages.project()
         parts.append(stages.score(stages.validating(fold)))
     if not parts:
         stages.project()
         parts.append(stages.score(stages.validating()))
     unseen = joined(parts)
-    figures = _figures(stages, parts[-1], settings) | {"folds": len(outcomes)}
+    figures = _figures(stages, parts[-1]) | {"folds": len(epochs)}
     slope, offset = calibrate(unseen.logits, unseen.positive, unseen.known)
     description = EncoderDescription(
         labels=stages.data.targets.techniques,
         slope=slope,
         offset=offset,
-        max_tokens=settings.max_tokens,
+        max_tokens=stages.max_tokens,
         least_words=LEAST_WORDS if figures["skipping_loss"] <= LARGEST_SKIPPING_LOSS else 0,
-        base=settings.base,
+        base=stages.kept.base if stages.kept else settings.base,
         figures=figures | {"f1": best_f1(unseen.logits, unseen.positive, unseen.known)[0]},
     )
-    if outcomes:
-        stages.sentences(texts, None, round(median(max(1, o.epochs) for o in outcomes)))
+    if epochs:
+        stages.sentences(texts, None, round(median(epochs)))
         stages.project()
+    # Put into its place when all else is there: what is in its place is finished.
+    made = checkpoints.directory / FOLDER
+    shutil.rmtree(made, ignore_errors=True)
     write_artefact(
-        directory,
+        made,
         stages.model,
         stages.tokenizer,
         description,
@@ -152,15 +166,42 @@ def train_encoder(
         quantize=figures["quantization_loss"] <= LARGEST_QUANTIZATION_LOSS,
         steps=steps,
     )
-    recognizer = EncoderRecognizer.load(directory, knowledge, {})
+    recognizer = EncoderRecognizer.load(made, knowledge, {})
     found = _by_document(labels, stages, unseen, recognizer)
     folds = {document: stages.folds[document] for document in found}
-    checkpoints.clear()
     out_of_fold = OutOfFold(EncoderRecognizer.name, found, folds)
+    if found:
+        out_of_fold.save(output)
+    if keep:
+        with steps.step("Keep what can be gone on from", 1):
+            _keep(output / KEPT, stages, description, held_out)
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(directory, ignore_errors=True)
+    made.rename(directory)
+    checkpoints.clear()
     return EncoderTraining(directory, description.labels, out_of_fold, description.figures)
 
 
-def _figures(stages: Stages, unseen: Unseen, settings: EncoderTrainingSettings) -> dict[str, float]:
+def _keep(
+    directory: Path, stages: Stages, description: EncoderDescription, held_out: Sequence[int]
+) -> None:
+    # What was kept before may have seen documents that are in no label set any more.
+    before = stages.kept.folds if stages.kept else {}
+    facts = {
+        "labels": description.labels,
+        "folds": {**before, **stages.folds},
+        "base": description.base,
+        "max_tokens": description.max_tokens,
+    }
+    states = (
+        (fold, done["state"])
+        for fold in held_out
+        if (done := stages.checkpoints.finished(stages.name_without(fold)))
+    )
+    write_kept(directory, stages.model, stages.tokenizer, facts, states)
+
+
+def _figures(stages: Stages, unseen: Unseen) -> dict[str, float]:
     """Measure what 8-bit weights and skipping cost, on rows that the model at hand has not seen."""
     from training.encoder.export import encode_with
 
@@ -169,7 +210,7 @@ def _figures(stages: Stages, unseen: Unseen, settings: EncoderTrainingSettings) 
 
     def logits(quantize: bool) -> NDArray[np.float32]:
         return encode_with(
-            stages.model, stages.tokenizer, texts, settings.max_tokens, quantize=quantize
+            stages.model, stages.tokenizer, texts, stages.max_tokens, quantize=quantize
         )
 
     with stages.steps.step("Measure 8-bit weights", 2) as advance:
@@ -201,7 +242,7 @@ def _by_document(
     found = {}
     for gold in labels.documents:
         fold = stages.folds.get(gold.id)
-        if fold is None or fold not in held_out or not gold.sentences:
+        if fold is None or fold not in held_out or not gold.sentences or gold.id in stages.moved:
             continue
         document = from_sentences([sentence.text for sentence in gold.sentences], gold.id)
         row_of: dict[str, int] = {}

@@ -66,7 +66,8 @@ def document_folds(
     shuffled.sort(key=lambda members: min(_counts(members, total), default=len(documents)))
     for members in shuffled:
         # Rare techniques decide; among equals the fold with most room.
-        labels = {label for document in members for label in document.techniques}
+        # In order: sums of the same numbers taken in another order may differ, and decide.
+        labels = sorted({label for document in members for label in document.techniques})
         place(
             members,
             max(

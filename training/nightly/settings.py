@@ -8,9 +8,20 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from training.adapt.settings import AdaptSettings
+from training.encoder.settings import EncoderTrainingSettings
 from training.gate.settings import GateSettings
 from training.labels.verdicts.settings import VerdictSettings
 from training.svc.settings import SvcSettings
+
+# One epoch of each stage; a kept encoder leaves out the first.
+DEFAULTS = EncoderTrainingSettings()
+WARM = DEFAULTS.model_copy(
+    update={
+        "texts": DEFAULTS.texts.model_copy(update={"epochs": 1}),
+        "sentences": DEFAULTS.sentences.model_copy(update={"epochs": 1}),
+        "negatives": 3000,
+    }
+)
 
 
 class NightlySettings(BaseModel):
@@ -22,12 +33,19 @@ class NightlySettings(BaseModel):
         Labelled text to train from anew, beside the verdicts; without any the champion is adapted
         and nothing else.
     part : Path or None
-        Output of ``train encoder --cross-validate`` on that data; without it a release trained
-        anew has no encoder.
+        Output of ``train encoder --cross-validate`` on that data: an encoder to use as it is.
     checkpoint : Path or None
-        Encoder to warm-start from, a Hugging Face directory that was kept.
-    encoder : {"never", "weekly", "nightly"}
-        How often an encoder is trained from the checkpoint.
+        An encoder to train: what ``train encoder`` kept, or a Hugging Face directory.
+    encoder : {"never", "enough", "weekly", "nightly"}
+        When an encoder is trained from the checkpoint: never; when enough verdicts are new; then,
+        and when a week has gone by; whenever a verdict is new. The last one trained is used
+        otherwise.
+    encoder_verdicts : int
+        So many verdicts that the encoder has not learned from are enough.
+    go_on : bool
+        Go on from the encoder that was trained last rather than from the checkpoint again.
+    encoder_training : EncoderTrainingSettings
+        Of that training; its base is the checkpoint.
     test : tuple of Path
         Labelled documents that no release has learned from, for the gate.
     rounds : int
@@ -53,7 +71,10 @@ class NightlySettings(BaseModel):
     data: tuple[Path, ...] = ()
     part: Path | None = None
     checkpoint: Path | None = None
-    encoder: Literal["never", "weekly", "nightly"] = "weekly"
+    encoder: Literal["never", "enough", "weekly", "nightly"] = "weekly"
+    encoder_verdicts: int = Field(default=200, ge=1)
+    go_on: bool = False
+    encoder_training: EncoderTrainingSettings = WARM
     test: tuple[Path, ...] = ()
     rounds: int = Field(default=2, ge=1, le=9)
     harvest: bool = True

@@ -21,9 +21,11 @@ from training.labels import LabelledDocument, read
 from training.labels.verdicts import Freezing, FrozenLabels, freeze, frozen
 from training.labels.verdicts.suspicious import suspicious
 from training.nightly import journal as journals
+from training.nightly.encoders import learned_before
 from training.nightly.journal import Journal
 from training.nightly.night import Night
-from training.nightly.retrain import Seed, read_seed, retrain
+from training.nightly.retrain import retrain
+from training.nightly.seed import Seed, read_seed
 from training.readings import Reader
 
 if TYPE_CHECKING:
@@ -106,7 +108,8 @@ class NightSteps:
             self.given.tell(f"Nothing was judged since {self.champion.name} learned.")
             self.journal.record("train", made)
             return
-        for kind, make in self._challengers(self.labels):
+        parts = self.journal.folder / "parts"
+        for kind, make in self._challengers(self.labels, parts):
             name = self._name(kind, self.labels)
             target = self.journal.folder / name
             if not (target / "manifest.json").is_file():
@@ -124,6 +127,7 @@ class NightSteps:
                 finally:
                     shutil.rmtree(unfinished.parent, ignore_errors=True)
             made.append(name)
+        shutil.rmtree(parts, ignore_errors=True)
         self.journal.record("train", made)
 
     def decide(self) -> None:
@@ -141,6 +145,13 @@ class NightSteps:
             trials.append((self._decide(champion, said, len(held), len(test)), release))
         self.trial, self.challenger = max(trials, key=lambda pair: _merit(pair[0]))
         if not self.journal.done("decide"):
+            for other, _ in trials:
+                if other is not self.trial:
+                    name, own = other.decision.challenger, _merit(other)[1]
+                    self.given.tell(
+                        f"{name} is not put forward: F1 {own:.3f} on the reports that analysts "
+                        f"judged, against {_merit(self.trial)[1]:.3f} of the other."
+                    )
             decision = self.trial.decision
             self.journal.record("decide", _plain(decision.to_dict()))
             self.given.tell(
@@ -224,7 +235,14 @@ class NightSteps:
         if self._test is None:
             given: list[LabelledDocument] = []
             if self.settings.test:
-                given += read(self.settings.test, self.given.knowledge).documents
+                known = learned_before(self.settings)
+                found = read(self.settings.test, self.given.knowledge).documents
+                given += [document for document in found if document.id not in known]
+                if len(given) < len(found):
+                    self.given.tell(
+                        f"{len(found) - len(given)} documents of --test are not measured on: the "
+                        "encoder that is given has learned from them."
+                    )
             about = self.champion.manifest.figures.get("verdicts")
             digest = about.get("test") if isinstance(about, Mapping) else None
             if self.seed is not None and digest == self.seed.digest:
@@ -233,7 +251,9 @@ class NightSteps:
             self._test = tuple(given)
         return self._test
 
-    def _challengers(self, labels: FrozenLabels) -> list[tuple[str, Callable[[Path], object]]]:
+    def _challengers(
+        self, labels: FrozenLabels, parts: Path
+    ) -> list[tuple[str, Callable[[Path], object]]]:
         knowledge, began, steps = self.given.knowledge, self.journal.began, self.given.steps
         ways: list[tuple[str, Callable[[Path], object]]] = []
 
@@ -260,7 +280,8 @@ class NightSteps:
                         began,
                         self.settings,
                         knowledge,
-                        warm_start=self._trains_encoder(),
+                        parts=parts,
+                        tell=self.given.tell,
                         steps=steps,
                     ),
                 )
@@ -271,11 +292,6 @@ class NightSteps:
         about = self.champion.manifest.figures.get("verdicts")
         known = about.get("judged") if isinstance(about, Mapping) else None
         return known is not None and known == labels.about.get("judged")
-
-    def _trains_encoder(self) -> bool:
-        if self.settings.checkpoint is None or self.settings.encoder == "never":
-            return False
-        return self.settings.encoder == "nightly" or self.journal.began.weekday() == 0
 
     def _name(self, kind: str, labels: FrozenLabels) -> str:
         return f"{self.journal.began:%Y%m%d-%H%M}-{kind}-{labels.digest[:8]}"

@@ -168,3 +168,23 @@ def test_the_projection_leads_back_to_the_base(tiny_base, tmp_path) -> None:
     near = (projected * before).sum(axis=1)[unseen].mean()
     assert near > (tuned * before).sum(axis=1)[unseen].mean()
     assert near > 0.9
+
+
+def test_a_full_disk_is_an_error_of_the_disk(disk, tiny_base, tmp_path) -> None:
+    from training.encoder.base import load_base
+    from training.encoder.checkpoint import Checkpoints
+    from training.encoder.kept import write_kept
+    from training.encoder.model import SentenceClassifier
+
+    encoder, tokenizer = load_base(str(tiny_base))
+    model = SentenceClassifier(encoder, 2)
+    facts = {"labels": ["T1003", "T1059"], "folds": {}, "base": "b", "max_tokens": 32}
+    disk.fill()
+    with pytest.raises(OSError, match="No space left"):
+        Checkpoints(disk.root / "checkpoints", {}).keep("texts", {"state": model.state_dict()})
+    with pytest.raises(OSError, match="No space left"):
+        write_kept(disk.root / "kept", model, tokenizer, facts, [])
+    assert {path.name for path in disk.root.iterdir()} >= {"checkpoints", "kept.unfinished"}
+    disk.free()
+    write_kept(disk.root / "kept", model, tokenizer, facts, [])
+    assert not list(disk.root.glob("*.unfinished"))

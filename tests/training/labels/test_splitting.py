@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -132,3 +135,34 @@ def test_select():
     assert [e.text for e in chosen.examples] == ["b"]
     assert chosen.documents == ()
     assert labels.sources == ("kev", "own")
+
+
+IN_A_PROCESS = """
+import random
+from training.labels import LabelledDocument, document_folds
+for seed in range(13):
+    chance = random.Random(seed)
+    shown = [[f"T{1000 + t}" for t in chance.sample(range(8), 4)] for _ in range(30)]
+    texts = [" ".join(f"{chance.random():.9f}" for _ in range(12)) for _ in shown]
+    documents = [
+        LabelledDocument(f"d{n}", text, frozenset(techniques))
+        for n, (text, techniques) in enumerate(zip(texts, shown, strict=True))
+    ]
+    print(document_folds(documents))
+"""
+
+
+def test_folds_are_the_same_in_every_process():
+    """Python orders sets of strings anew in each; a night goes on in another one."""
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", IN_A_PROCESS],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(said) == 1
+    assert "d29" in said.pop()

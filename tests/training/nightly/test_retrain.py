@@ -9,7 +9,8 @@ from small_verdicts import NEW, NOON, SMALL, seed_labels, site_reports
 
 from engine.analysis import Engine
 from training.labels.verdicts import frozen
-from training.nightly.retrain import read_seed, retrain
+from training.nightly.retrain import retrain
+from training.nightly.seed import read_seed
 from training.nightly.settings import NightlySettings
 
 
