@@ -71,7 +71,8 @@ RUN python -m pip uninstall --yes --quiet --root-user-action ignore setuptools w
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/ttpscribe \
         --shell /usr/sbin/nologin ttpscribe \
  && install -d -o 10001 -g 10001 -m 0750 /var/lib/ttpscribe /var/lib/ttpscribe/cards \
-        /var/lib/ttpscribe/keys /var/lib/ttpscribe/knowledge /var/lib/ttpscribe/labels \
+        /var/lib/ttpscribe/encoder /var/lib/ttpscribe/keys /var/lib/ttpscribe/knowledge \
+        /var/lib/ttpscribe/labels \
         /var/lib/ttpscribe/misp /var/lib/ttpscribe/nightly /var/lib/ttpscribe/releases
 ENV PATH=/opt/ttpscribe/bin:$PATH \
     PYTHONUNBUFFERED=1 \

@@ -35,6 +35,6 @@ def print_decision(decision: Decision, console: Console) -> None:
                 good if one.passed else bad,
             )
         console.print(table)
-    console.print("Published." if decision.publish else "Not published.")
+    console.print("Passed." if decision.publish else "Refused.")
     for reason in decision.reasons:
         console.print(f"  {reason}", highlight=False)
