@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
 # So many of the likeliest sentences are learned from.
 LIKELY = 8
-# How certain the likeliest is; the next is half as certain, then a third. On 56 reports with
-# labels of reports only, sentences that count in full cost a tenth of what there is to learn.
+# How certain the likeliest is; the next is half as certain, then a third. Learned from so, 56 whole
+# reports give F1 0.643 on 49 others; 0.628 where two or three sentences count in full, 0.670 with
+# the true ones. A half and a quarter are as good, a seventh is worse.
 FIRST = 0.5
 # A report says a thing in a handful of sentences, however long it is.
 MOST_SURE = 4
