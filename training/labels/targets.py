@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,7 +50,7 @@ def targets(examples: Sequence[Example | LabelledDocument], techniques: Sequence
     columns: list[int] = []
     open_rows: list[int] = []
     open_columns: list[int] = []
-    certain: dict[tuple[int, int], float] = {}
+    graded: list[tuple[int, int, float]] = []
     for row, example in enumerate(examples):
         if example.known not in masks:
             masks[example.known] = np.array(
@@ -60,14 +60,16 @@ def targets(examples: Sequence[Example | LabelledDocument], techniques: Sequence
         shown = [column[technique] for technique in example.techniques if technique in column]
         rows += [row] * len(shown)
         columns += shown
-        certain |= dict.fromkeys(((row, own) for own in shown), 1.0)
         if isinstance(example, Example) and example.unsure:
             unsure = example.unsure - example.techniques
             perhaps = [column[technique] for technique in sorted(unsure) if technique in column]
             open_rows += [row] * len(perhaps)
             open_columns += perhaps
         if isinstance(example, Example):
-            certain |= {(row, column[t]): own for t, own in example.certainty if t in column}
+            certain = example.certainties.items()
+            graded += [(row, column[t], value) for t, value in certain if t in column]
+        else:
+            graded += [(row, own, 1.0) for own in shown]
     known[open_rows, open_columns] = False
     known[rows, columns] = True
     positive = _marked(rows, columns, known.shape)
@@ -77,7 +79,7 @@ def targets(examples: Sequence[Example | LabelledDocument], techniques: Sequence
         positive,
         known,
         _marked(open_rows, open_columns, known.shape),
-        _graded(certain, known.shape),
+        _graded(graded, known.shape),
         weights,
     )
 
@@ -86,7 +88,6 @@ def _marked(rows: Sequence[int], columns: Sequence[int], shape: tuple[int, ...])
     return csr_matrix((np.ones(len(rows), dtype=bool), (rows, columns)), shape=shape, dtype=bool)
 
 
-def _graded(cells: Mapping[tuple[int, int], float], shape: tuple[int, ...]) -> csr_matrix:
-    places = np.array(list(cells), dtype=np.int64).reshape(-1, 2)
-    values = np.array(list(cells.values()), dtype=np.float32)
-    return csr_matrix((values, (places[:, 0], places[:, 1])), shape=shape)
+def _graded(cells: Sequence[tuple[int, int, float]], shape: tuple[int, ...]) -> csr_matrix:
+    rows, columns, values = zip(*cells, strict=True) if cells else ((), (), ())
+    return csr_matrix((values, (rows, columns)), shape=shape, dtype=np.float32)

@@ -48,7 +48,8 @@ class Example:
     certainty : tuple of pairs of technique and float
         How certain it is that the example shows a technique, in (0, 1], where that is known: of
         those in ``techniques`` (1 where it is not said) and of those in ``unsure`` (0 likewise).
-        Positives are learned from by their certainty.
+        The svc learns from positives by their certainty; the encoder takes them in full, and
+        those that are unsure not at all.
     start, end : int or None
         Offsets into the text of its document, half-open.
     kind : {"sentence", "span", "text"}
@@ -69,6 +70,11 @@ class Example:
     kind: ExampleKind = "text"
     unsure: frozenset[str] = frozenset()
     certainty: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def certainties(self) -> dict[str, float]:
+        """How certain each technique is that the example shows, or may show."""
+        return dict.fromkeys(self.techniques, 1.0) | dict(self.certainty)
 
     def says(self, technique: str) -> bool | None:
         """Tell whether the technique is shown (True), absent (False) or unknown (None)."""

@@ -113,9 +113,8 @@ def _with_parents(example: Example, knowledge: Knowledge) -> tuple[tuple[str, fl
     """Return certainties, a parent's that of the surest of its sub-techniques."""
     if not example.certainty:
         return ()
-    given = dict.fromkeys(example.techniques, 1.0) | dict(example.certainty)
     found: dict[str, float] = {}
-    for technique, value in given.items():
+    for technique, value in example.certainties.items():
         for own in knowledge.with_parents([technique]):
             found[own] = max(value, found.get(own, 0.0))
     return tuple(sorted(found.items()))

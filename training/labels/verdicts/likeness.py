@@ -70,6 +70,9 @@ class Likeness:
                 for technique in knowledge.with_parents(example.techniques):
                     self._texts[technique].append(len(texts))
                 texts.append(example.text)
+        self._found: dict[str, dict[int, NDArray[np.float32]]] = {}
+        if not self._members:
+            return  # Nobody found or added anything, so there is nothing to ask for.
         words = vectorizer({**WORD_SETTINGS, "token_pattern": WORD}, min_df=2, stop_words="english")
         self._words: csr_matrix = words.fit_transform(texts)
         sentences = self._words[: self._starts[-1]]
@@ -79,7 +82,6 @@ class Likeness:
         belongs = csr_matrix((np.ones(len(of)), (of, np.arange(len(of)))), shape=shape)
         self._reports: csr_matrix = (belongs @ self._has).astype(bool).astype(np.float32)
         self._every = np.asarray(self._reports.sum(axis=0)).ravel()
-        self._found: dict[str, dict[int, NDArray[np.float32]]] = {}
 
     def odds(self, document: str, technique: str) -> NDArray[np.float32]:
         """Return log-odds of shape (n_sentences,) for a technique that the document shows."""

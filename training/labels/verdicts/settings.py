@@ -30,7 +30,6 @@ class VerdictSettings(BaseModel):
         Bounds of how many are kept back.
     near_duplicate : float
         Share of runs of four words from which a training text repeats a kept one.
-    seed : int
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,4 +42,3 @@ class VerdictSettings(BaseModel):
     least_held: int = Field(default=10, ge=1)
     most_held: int = Field(default=150, ge=1)
     near_duplicate: float = Field(default=0.6, gt=0, le=1)
-    seed: int = 0

@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from small_verdicts import NEW, PHRASES, SMALL
+from small_verdicts import NEW, NOON, PHRASES, SMALL
 
+from engine.documents import from_text
+from engine.ledger import Enrichment, Ledger, Verdict
 from training.labels import Example, LabelledDocument, LabelSet, read, targets
-from training.labels.verdicts import frozen
+from training.labels.verdicts import Freezing, VerdictSettings, freeze, frozen
 from training.labels.verdicts.again import FIRST, LIKELY, MOST_SURE, _places, choose_again
 from training.labels.verdicts.likeness import Likeness
 from training.svc import cross_validated
@@ -91,6 +93,24 @@ def test_names_known_texts_and_other_reports_each_tell(knowledge):
     known = [Example("Blue lamps, blue doors.", frozenset({VAULT}), "k")]
     told = Likeness(reports, known, knowledge).odds("a", VAULT)
     assert told[2] - told[0] > likeness.odds("a", VAULT)[2] - likeness.odds("a", VAULT)[0]
+
+
+def test_reports_without_any_technique_are_no_fault(tmp_path, site):
+    with Ledger.open(tmp_path / "l.sqlite", keep_text=True) as ledger:
+        for number, text in enumerate(("One thing.", "Quite another matter.")):
+            document = from_text(text, str(number))
+            at = {"platform": "opencti", "report": str(number)}
+            enrichment = Enrichment(
+                **at, digest=document.digest, digests={"description": document.digest},
+                release="r", attack_version="18.1", operating_point="balanced",
+            )  # fmt: skip
+            ledger.begin_enrichment(enrichment, {document.digest: document.text})
+            ledger.finish_enrichment(enrichment.id, "done")
+            rejected = Verdict(**at, technique=MINER, verdict="rejected", known_by="difference")
+            ledger.record_verdicts(rejected)
+        labels = freeze(Freezing(ledger, {}, site.reader, VerdictSettings()), NOON)
+    assert labels.counts.rejected == 2
+    assert not any(document.techniques for document in labels.train)
 
 
 def test_of_a_long_report_only_a_handful_of_sentences_stand_for_a_technique():
