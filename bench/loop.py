@@ -17,12 +17,13 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 from loop_plot import plot
+from loop_result import Night, Result, Score, pooled, score
 from loop_site import Analyst, Paper, Place, Split, abridged, labels_of, split, write_labels
 
 from engine.analysis import Engine
@@ -31,7 +32,7 @@ from engine.ledger import Ledger
 from engine.releases import Release, ReleaseStore
 from training.adapt import AdaptSettings
 from training.assemble import assemble, fit
-from training.evaluation import Interval, bootstrap, document_f1s, label_list, predict
+from training.evaluation import bootstrap, document_f1s, label_list, predict
 from training.evaluation.label_lists import LabelListName
 from training.fusion import FusionSettings
 from training.gate import Decision, GateSettings
@@ -45,47 +46,6 @@ from training.svc import SvcSettings, train_svc
 BEGUN = datetime(2026, 6, 1, 9, tzinfo=UTC)
 SEED_DATA = "seed-data"
 LABELS: LabelListName = "tram50"
-
-
-@dataclass(frozen=True)
-class Score:
-    """F1 by document on the test documents; ``each`` is that of every one."""
-
-    f1: Interval
-    each: tuple[float, ...]
-
-
-@dataclass
-class Night:
-    """What one night brought.
-
-    ``challenger`` is the release that was put before the gate, ``champion`` the one in use in the
-    morning.
-    """
-
-    number: int
-    reports: int
-    verdicts: dict[str, int]
-    decision: Decision | None
-    challenger: Score
-    champion: Score
-    seconds: float
-
-
-@dataclass
-class Result:
-    """The whole run."""
-
-    split: dict[str, int]
-    seed: Score
-    everything: Score
-    nights: list[Night] = field(default_factory=list)
-    adversarial: dict[str, object] = field(default_factory=dict)
-
-    def share(self, score: Score) -> float:
-        """Return which part of the gap between seed and everything a score has closed."""
-        gap = self.everything.f1.value - self.seed.f1.value
-        return (score.f1.value - self.seed.f1.value) / gap
 
 
 @dataclass(frozen=True)
@@ -133,7 +93,7 @@ class Site:
             gold.append(listed.express(document.techniques))
             found.append(listed.express(judged))
         each = document_f1s(gold, found, listed.labels or sorted(frozenset().union(*gold, *found)))
-        return Score(bootstrap.interval(bootstrap.mean(each), len(each)), tuple(map(float, each)))
+        return score(each)
 
     def nightly(self, analyst: Analyst, store: ReleaseStore) -> Nightly:
         """Return the night as an admin would have it, with the seed set to train from anew."""
@@ -191,12 +151,7 @@ def run(
             if night.decision is not None:
                 published = night.decision.publish
                 outcome = "published" if published else night.decision.reasons[0]
-            show(
-                f"night {number}: {night.reports} reports, {sum(done.values())} verdicts; "
-                f"challenger {said(night.challenger)} ({result.share(night.challenger):.0%}), "
-                f"champion {said(night.champion)} ({result.share(night.champion):.0%}); "
-                f"{outcome} [{night.seconds:.0f} s]"
-            )
+            show(f"night {number}: {told(result, night)}; {outcome} [{night.seconds:.0f} s]")
     result.adversarial = adversarial(site, seed, nights, wrong)
     return result
 
@@ -227,7 +182,7 @@ def adversarial(site: Site, seed: Release, nights: int, wrong: float) -> dict[st
         raise RuntimeError("nothing was learned, so there is nothing to judge")
     decision, champion = night.trial.decision, store.champion()
     before, after = site.measure(seed), site.measure(night.challenger)
-    first, second = (bootstrap.mean(np.array(score.each)) for score in (before, after))
+    first, second = (bootstrap.mean(np.array(one.each)) for one in (before, after))
     compared = bootstrap.compare(first, second, len(before.each))
     result = {
         "wrong": wrong,
@@ -247,8 +202,16 @@ def adversarial(site: Site, seed: Release, nights: int, wrong: float) -> dict[st
     return result
 
 
-def said(score: Score) -> str:
-    return f"{score.f1.value:.3f} ({score.f1.low:.3f} to {score.f1.high:.3f})"
+def said(one: Score) -> str:
+    return f"{one.f1.value:.3f} ({one.f1.low:.3f} to {one.f1.high:.3f})"
+
+
+def told(result: Result, night: Night) -> str:
+    return (
+        f"{night.reports} reports, {sum(night.verdicts.values())} verdicts; "
+        f"challenger {said(night.challenger)} ({result.share(night.challenger):.0%}), "
+        f"champion {said(night.champion)} ({result.share(night.champion):.0%})"
+    )
 
 
 def show(line: str) -> None:
@@ -279,33 +242,53 @@ def main() -> None:
     parser.add_argument("--source", action="append", default=[], help="whole source for the seed")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
+        "--splits", type=int, default=1, help="run as often, on other documents each time, and pool"
+    )
+    parser.add_argument(
         "--sentences", type=int, help="cut documents to so many, those with a technique first"
     )
     parser.add_argument("--quick", action="store_true", help="fewer features and strengths")
     parser.add_argument("--places", choices=("paper", "doubles"), default="paper")
     arguments = parser.parse_args()
-    arguments.output.mkdir(parents=True, exist_ok=True)
-    os.environ["TTPSCRIBE_DATA_DIR"] = str(arguments.output / "data")
-    for old in arguments.output.glob("*.sqlite*"):
-        old.unlink()
     knowledge = Knowledge.load()
     labels = read(tuple(arguments.data), knowledge)
     if arguments.sentences:
         labels = abridged(labels, arguments.sentences, label_list(LABELS, knowledge))
-    parts = split(labels.documents, arguments.seed, seeds=arguments.seeds, tests=arguments.tests)
     svc, adapting = SvcSettings(), AdaptSettings()
     if arguments.quick:
         svc = SvcSettings(words=6000, characters=6000, min_count=2, min_examples=4)
         adapting = AdaptSettings(strengths=(0.4,), folds=3, most_background=500)
-    site = Site(
-        arguments.output, knowledge, labels, parts, svc, adapting, VerdictSettings(), GateSettings()
-    )
-    show(f"{len(parts.seed)} seed, {len(parts.site)} site, {len(parts.test)} test documents")
-    result = run(site, arguments.nights, arguments.source, arguments.wrong, arguments.places)
-    text = json.dumps(as_json(result), indent=1, default=str)
+    results = []
+    for part in range(arguments.splits):
+        directory = arguments.output / f"split-{part}"
+        directory.mkdir(parents=True, exist_ok=True)
+        os.environ["TTPSCRIBE_DATA_DIR"] = str(directory / "data")
+        for old in directory.glob("*.sqlite*"):
+            old.unlink()
+        parts = split(
+            labels.documents, arguments.seed, part, arguments.splits,
+            seeds=arguments.seeds, tests=arguments.tests,
+        )  # fmt: skip
+        site = Site(
+            directory, knowledge, labels, parts, svc, adapting, VerdictSettings(), GateSettings()
+        )
+        show(
+            f"split {part}: {len(parts.seed)} seed, {len(parts.site)} site, "
+            f"{len(parts.test)} test documents"
+        )
+        results.append(
+            run(site, arguments.nights, arguments.source, arguments.wrong, arguments.places)
+        )
+    whole = pooled(results)
+    show(f"all splits: seed {said(whole.seed)}, everything {said(whole.everything)}")
+    for number, night in enumerate(whole.nights):
+        decisions = [result.nights[number].decision for result in results]
+        published = sum(one is not None and one.publish for one in decisions)
+        show(f"night {night.number}: {told(whole, night)}; published {published} of {len(results)}")
+    text = json.dumps(as_json({"pooled": whole, "splits": results}), indent=1, default=str)
     (arguments.output / "loop.json").write_text(text + "\n", encoding="utf-8")
     if arguments.plot:
-        arguments.plot.write_text(plot(result), encoding="utf-8")
+        arguments.plot.write_text(plot(whole), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from training.card.plots.svg import Plot, Scale
 
 if TYPE_CHECKING:
-    from loop import Result, Score
+    from loop_result import Result, Score
 
 
 def plot(result: Result) -> str:

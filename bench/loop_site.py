@@ -41,11 +41,25 @@ class Split:
         return [self.site[night::number] for night in range(number)]
 
 
-def split(documents: Sequence[LabelledDocument], seed: int, *, seeds: int, tests: int) -> Split:
-    """Split by random choice of groups of near-duplicates."""
+def split(
+    documents: Sequence[LabelledDocument],
+    seed: int,
+    part: int = 0,
+    parts_in_all: int = 1,
+    *,
+    seeds: int,
+    tests: int,
+) -> Split:
+    """Split by random choice of groups of near-duplicates.
+
+    Of several splits with the same seed each begins at another place of the same order, so that
+    no two test on the same document while there are enough of them.
+    """
     groups = group_documents(documents).tolist()
     order = sorted(set(groups))
     random.Random(seed).shuffle(order)  # noqa: S311 - a split, no secret
+    begin = part * len(order) // parts_in_all
+    order = order[begin:] + order[:begin]
     parts: dict[str, list[LabelledDocument]] = {"test": [], "seed": [], "site": []}
     for group in order:
         members = [d for d, number in zip(documents, groups, strict=True) if number == group]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,8 @@ from training.svc import SvcSettings
 sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
 import loop
 from loop_plot import plot
-from loop_site import Split
+from loop_result import pooled, score
+from loop_site import Split, split
 
 NEW = "T1053.005"
 PUBLIC = {
@@ -179,3 +181,32 @@ def test_the_plot_shows_every_night(result: loop.Result) -> None:
     assert drawn.startswith("<svg xmlns=")
     assert drawn.count("<circle") == drawn.count("<polygon") == len(result.nights) + 2
     assert len(drawn) < 20_000
+
+
+def test_splits_test_on_different_documents() -> None:
+    choice = random.Random(3)  # noqa: S311 - test data
+    documents = [_document(number, PUBLIC, choice) for number in range(40)]
+    parts = [split(documents, 5, part, 4, seeds=6, tests=10) for part in range(4)]
+    for one in parts:
+        ids = [d.id for d in (*one.seed, *one.site, *one.test)]
+        assert sorted(ids) == sorted(d.id for d in documents)
+        assert (len(one.seed), len(one.test)) == (6, 10)
+    tested = [d.id for one in parts for d in one.test]
+    assert len(tested) == len(set(tested)) == 40
+    assert split(documents, 5, seeds=6, tests=10) == parts[0]
+
+
+def test_pooled_is_the_mean_over_all_test_documents(result: loop.Result) -> None:
+    other = replace(
+        result,
+        seed=score([0.0] * len(result.seed.each)),
+        nights=[replace(night, challenger=score([1.0])) for night in result.nights],
+    )
+    whole = pooled([result, other])
+    assert whole.seed.f1.value == pytest.approx(result.seed.f1.value / 2)
+    assert whole.everything.f1.value == pytest.approx(result.everything.f1.value)
+    for night, one in zip(whole.nights, result.nights, strict=True):
+        each = (*one.challenger.each, 1.0)
+        assert night.challenger.f1.value == pytest.approx(sum(each) / len(each))
+        assert night.reports == 2 * one.reports
+        assert night.verdicts == {name: 2 * count for name, count in one.verdicts.items()}

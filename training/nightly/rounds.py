@@ -1,9 +1,17 @@
-"""Train the svc in rounds, which work out what each sentence of a judged report shows."""
+"""Train the svc in rounds, which work out what each sentence of a judged report shows.
+
+What sentences of other reports are taken to show depends on a report's own words: two reports with
+a technique are alike where they speak of it. So for each fold of the cross-validation the choice
+is made again from the other folds alone. With one choice for all, scores out of fold were better
+than those of new reports, and what is fitted on them too sure of itself: of six nights' verdicts,
+reports cut to 25 sentences, the calibration error on 25 others was 0.093 and 0.078 (two splits);
+it is 0.037 and 0.047 so.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from training.labels import LabelSet, document_folds
@@ -14,10 +22,11 @@ from training.nightly.settings import NightlySettings
 from training.nightly.work import Work
 from training.out_of_fold import OutOfFold
 from training.progress import NO_STEPS, Steps
-from training.svc import Counted, cross_validated, train_svc
+from training.svc import Counted, cross_validated, enough, train_svc
 
 if TYPE_CHECKING:
     from engine.knowledge import Knowledge
+    from engine.types import Recognition
 
 # With more sentences of judged reports the champion's choice is gone by: rounds would take hours.
 ROUNDS_UP_TO = 50_000
@@ -36,32 +45,91 @@ def svc_in_rounds(
 ) -> tuple[OutOfFold, LabelSet]:
     """Train the svc in rounds; return its scores, and the site's labels as the last one took them.
 
-    Each round is kept when it is done, so that an interruption costs one.
+    Each choice is kept when it is made, so that an interruption costs one.
     """
     rounds = settings.rounds if len(own.examples) <= ROUNDS_UP_TO else 1
-    if rounds > 1:
-        likeness = Likeness(own.documents, seed.examples, knowledge)
-        own = choose_again(own, labels.train, {}, likeness)
-    counted = Counted()
-    for number in range(1, rounds):
-        name = f"round-{number}.json"
-        if (chosen := work.get(name)) is None:
-            together = joined(seed, own, settings, folds)
-            seen = cross_validated(
-                together, knowledge, settings.svc, wholes=False, counted=counted, steps=steps
-            )
-            found = {one.id: seen.score(one) for one in own.documents if one.id in seen.folds}
-            again = choose_again(own, labels.train, found, likeness)
-            work.put(name, chosen := sentence_labels(again))
-        own = with_sentence_labels(own, chosen)
+    choices = Choices(seed, own, folds, labels, work, settings, knowledge, steps)
+    placed = {one.id: one.fold for one in choices.joined(own).documents if one.fold is not None}
+    others: dict[int, LabelSet] = {}
+    if rounds > 1 and own.documents:
+        for fold in enough(placed):
+            others[fold] = choices.joined(choices.chosen(rounds, placed, fold))
+        own = choices.chosen(rounds, placed)
     if work.get(f"{SVC}.json") is None:
-        together = joined(seed, own, settings, folds)
-        trained = train_svc(together, knowledge, settings.svc, counted=counted, steps=steps)
+        together = choices.joined(own)
+        trained = train_svc(
+            together,
+            knowledge,
+            settings.svc,
+            without=others,
+            counted=choices.counted,
+            steps=steps,
+        )
         trained.recognizer.save(work.directory / "recognizers" / SVC)
         recognitions = {document.id: trained.score(document) for document in trained.documents}
         OutOfFold(SVC, recognitions, trained.folds).save(work.directory)
         work.put(f"{SVC}.json", len(recognitions))
     return OutOfFold.load(work.directory, SVC), own
+
+
+@dataclass(frozen=True)
+class Choices:
+    """Works out which sentences of judged reports show what; arguments as of `svc_in_rounds`."""
+
+    seed: LabelSet
+    own: LabelSet
+    folds: Mapping[str, int]
+    labels: FrozenLabels
+    work: Work
+    settings: NightlySettings
+    knowledge: Knowledge
+    steps: Steps
+    counted: Counted = field(default_factory=Counted)
+
+    def joined(self, own: LabelSet) -> LabelSet:
+        """Return seed data and the site's labels together."""
+        return joined(self.seed, own, self.settings, self.folds)
+
+    def chosen(self, rounds: int, placed: Mapping[str, int], absent: int | None = None) -> LabelSet:
+        """Return the site's labels as the last round but one leaves them to the last.
+
+        Those of an absent fold stay as they are, and nothing of it has a say.
+        """
+        own = self.own
+
+        def here(document: str | None) -> bool:
+            return absent is None or placed.get(document or "") != absent
+
+        def again(found: Mapping[str, Recognition]) -> LabelSet:
+            part = own.select(lambda one: here(one.document), lambda one: here(one.id))
+            return with_sentence_labels(
+                own, sentence_labels(choose_again(part, self.labels.train, found, likeness))
+            )
+
+        likeness = Likeness(
+            [document for document in own.documents if here(document.id)],
+            [example for example in self.seed.examples if here(example.document)],
+            self.knowledge,
+        )
+        own = again({})
+        shown = frozenset().union(*(document.techniques for document in own.documents))
+        for number in range(1, rounds):
+            name = f"round-{number}.json" if absent is None else f"round-{number}-{absent}.json"
+            if (done := self.work.get(name)) is None:
+                seen = cross_validated(
+                    self.joined(own),
+                    self.knowledge,
+                    self.settings.svc,
+                    absent=absent,
+                    only=self.knowledge.with_parents(shown),
+                    wholes=False,
+                    counted=self.counted,
+                    steps=self.steps,
+                )
+                found = {one.id: seen.score(one) for one in own.documents if one.id in seen.folds}
+                self.work.put(name, done := sentence_labels(again(found)))
+            own = with_sentence_labels(own, done)
+        return own
 
 
 def joined(
@@ -100,9 +168,12 @@ def sentence_labels(labels: LabelSet) -> dict[str, list[list[Any]]]:
 def with_sentence_labels(
     labels: LabelSet, chosen: Mapping[str, Sequence[Sequence[Any]]]
 ) -> LabelSet:
-    """Return the label set with what `sentence_labels` gave of the same documents."""
+    """Return the label set with what `sentence_labels` gave of the same documents, or some."""
     documents = []
     for document in labels.documents:
+        if document.id not in chosen:
+            documents.append(document)
+            continue
         pairs = zip(document.sentences, chosen[document.id], strict=True)
         sentences = tuple(
             replace(

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from engine.knowledge import Knowledge
 
 TEST_SHARE = 5  # One document in so many is the test set.
+# The gate measures on no fewer (`GateSettings.least_documents`), and where there are few labels
+# each is worth more for learning from.
+LEAST_TEST = 10
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ def seed_of(labels: LabelSet, known: Collection[str] = ()) -> Seed:
     """Take the test set out of labels.
 
     It is chosen by the documents' ids alone, so that it never changes: who is in it stays in it,
-    whatever is added.
+    whatever is added. Where fewer than ten would be in it there is none.
 
     Parameters
     ----------
@@ -61,6 +64,8 @@ def seed_of(labels: LabelSet, known: Collection[str] = ()) -> Seed:
     test = frozenset(
         d.id for d in labels.documents if d.sentences and _is_test(d.id) and d.id not in known
     )
+    if len(test) < LEAST_TEST:
+        test = frozenset()
     kept = labels.select(
         lambda example: example.document not in test, lambda document: document.id not in test
     )

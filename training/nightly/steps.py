@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from engine.fusion.adaptation import ARRAYS
 from engine.harvest import Harvest
 from engine.releases import Release
 from training.adapt import Adapting, adapt
-from training.gate import Said, Trial, decide, say
+from training.gate import Origin, Said, Trial, decide, say
 from training.labels import LabelledDocument, read
 from training.labels.verdicts import Freezing, FrozenLabels, freeze, frozen
 from training.labels.verdicts.suspicious import suspicious
@@ -137,21 +137,19 @@ class NightSteps:
             return
         test = self.test_set()
         held = self.labels.held
+        origins: list[Origin] = ["verdicts"] * len(held)
+        origins += ["test set"] * len(test)
         champion = say(self.engine(self.champion), held, test, steps=self.given.steps)
         trials = []
         for name in names:
             release = Release.open(self.journal.folder / name)
             said = say(self.engine(release), held, test, steps=self.given.steps)
-            trials.append((self._decide(champion, said, len(held), len(test)), release))
-        self.trial, self.challenger = max(trials, key=lambda pair: _merit(pair[0]))
+            trials.append((self._decide(champion, said, origins), release))
+        self.trial, self.challenger = self._foremost(trials)
         if not self.journal.done("decide"):
             for other, _ in trials:
                 if other is not self.trial:
-                    name, own = other.decision.challenger, _merit(other)[1]
-                    self.given.tell(
-                        f"{name} is not put forward: F1 {own:.3f} on the reports that analysts "
-                        f"judged, against {_merit(self.trial)[1]:.3f} of the other."
-                    )
+                    self.given.tell(_not_put_forward(other, self.trial))
             decision = self.trial.decision
             self.journal.record("decide", _plain(decision.to_dict()))
             self.given.tell(
@@ -288,6 +286,21 @@ class NightSteps:
             )
         return ways
 
+    def _foremost(self, trials: Sequence[tuple[Trial, Release]]) -> tuple[Trial, Release]:
+        """Choose among challengers; those that passed the gate come first.
+
+        What was trained anew knows all that what was adapted knows and more, and on ten reports the
+        better of two is often the luckier: so adapting is put forward where it would pass the gate
+        against the other.
+        """
+        passed = [pair for pair in trials if pair[0].decision.publish] or list(trials)
+        best = passed[-1]
+        for other in passed[:-1]:
+            origins = other[0].origins
+            if self._decide(best[0].challenger, other[0].challenger, origins).decision.publish:
+                best = other
+        return best
+
     def _knows_it_all(self, labels: FrozenLabels) -> bool:
         about = self.champion.manifest.figures.get("verdicts")
         known = about.get("judged") if isinstance(about, Mapping) else None
@@ -296,11 +309,10 @@ class NightSteps:
     def _name(self, kind: str, labels: FrozenLabels) -> str:
         return f"{self.journal.began:%Y%m%d-%H%M}-{kind}-{labels.digest[:8]}"
 
-    def _decide(self, champion: Said, challenger: Said, held: int, test: int) -> Trial:
+    def _decide(self, champion: Said, challenger: Said, origins: Sequence[Origin]) -> Trial:
         assert self.labels is not None  # noqa: S101 - callers check
-        origins = (*("verdicts" for _ in range(held)), *("test set" for _ in range(test)))
         verdicts = self.labels.counts.verdicts
-        return decide(champion, challenger, origins, verdicts, self.settings.gate)  # type: ignore[arg-type]
+        return decide(champion, challenger, origins, verdicts, self.settings.gate)
 
 
 def _says_the_same(release: Release, champion: Release) -> bool:
@@ -309,9 +321,16 @@ def _says_the_same(release: Release, champion: Release) -> bool:
     return same and f"fusion/{ARRAYS}" not in champion.manifest.files
 
 
-def _merit(trial: Trial) -> tuple[bool, float]:
-    own = next((m.challenger for m in trial.decision.measures if not m.protects), 0.0)
-    return trial.decision.publish, own
+def _not_put_forward(other: Trial, chosen: Trial) -> str:
+    first, second = (
+        next((m.challenger for m in trial.decision.measures if not m.protects), 0.0)
+        for trial in (other, chosen)
+    )
+    why = f"F1 {first:.3f} on the reports that analysts judged, against {second:.3f} of the other"
+    if first > second:
+        alone = chosen.decision.publish and not other.decision.publish
+        why += "; only the other passed" if alone else "; no better beyond doubt"
+    return f"{other.decision.challenger} is not put forward: {why}."
 
 
 def _plain(value: Any) -> Any:

@@ -6,6 +6,6 @@ scores every document by a model that has not seen it.
 """
 
 from training.svc.settings import SvcSettings
-from training.svc.train import Counted, SvcTraining, cross_validated, train_svc
+from training.svc.train import Counted, SvcTraining, cross_validated, enough, train_svc
 
-__all__ = ["Counted", "SvcSettings", "SvcTraining", "cross_validated", "train_svc"]
+__all__ = ["Counted", "SvcSettings", "SvcTraining", "cross_validated", "enough", "train_svc"]

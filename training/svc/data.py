@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -50,11 +50,22 @@ class TrainingExamples:
     fold: NDArray[np.int64]
     repeats: NDArray[np.bool_]
 
-    def training_rows(self, held_out: int | None) -> NDArray[np.int64]:
-        """Return the rows to learn from when a fold (or none) is held out."""
-        if held_out is None:
+    def training_rows(self, held_out: Collection[int]) -> NDArray[np.int64]:
+        """Return the rows to learn from when some folds (or none) are held out."""
+        if not held_out:
             return np.arange(len(self.examples))
-        return np.flatnonzero((self.fold != held_out) & ~self.repeats)
+        return np.flatnonzero(~np.isin(self.fold, list(held_out)) & ~self.repeats)
+
+    def relabelled(self, labels: LabelSet, knowledge: Knowledge) -> TrainingExamples:
+        """Return the same examples and label space, with what another label set says of them."""
+        own = {(one.source, one.id): one for one in labels.examples}
+        examples = tuple(
+            example
+            if (found := own.get((example.source, example.id))) is None
+            else replace(_with_all_parents(found, knowledge), fold=example.fold)
+            for example in self.examples
+        )
+        return replace(self, examples=examples, targets=targets(examples, self.targets.techniques))
 
     def shown_in_documents(self) -> NDArray[np.bool_]:
         """Tell which techniques a cross-validated document shows, of shape (n_techniques,)."""
@@ -71,9 +82,13 @@ def folds_of(documents: Sequence[LabelledDocument], k: int, seed: int) -> dict[s
 
 
 def prepare(
-    labels: LabelSet, folds: dict[str, int], knowledge: Knowledge, settings: SvcSettings
+    labels: LabelSet,
+    folds: dict[str, int],
+    knowledge: Knowledge,
+    settings: SvcSettings,
+    only: Collection[str] | None = None,
 ) -> TrainingExamples:
-    """Choose the label space and the examples.
+    """Choose the label space (of some techniques or all) and the examples.
 
     Raises
     ------
@@ -81,19 +96,15 @@ def prepare(
         If no technique has enough examples, or all examples say the same.
     """
     examples = _distinct(
-        replace(
-            example,
-            techniques=knowledge.with_parents(example.techniques),
-            unsure=knowledge.with_parents(example.unsure),
-            certainty=_with_parents(example, knowledge),
-            fold=folds.get(example.document or ""),
-        )
+        replace(_with_all_parents(example, knowledge), fold=folds.get(example.document or ""))
         for example in labels.examples
         if example.text.strip() and example.weight > 0
     )
     counts = Counter(technique for example in examples for technique in example.techniques)
     space = sorted(
-        technique for technique, count in counts.items() if count >= settings.min_examples
+        technique
+        for technique, count in counts.items()
+        if count >= settings.min_examples and (only is None or technique in only)
     )
     if not space:
         raise TrainingDataError(
@@ -107,6 +118,15 @@ def prepare(
     if held and alone:
         repeats[alone] = near_duplicates([examples[row] for row in alone], held)
     return TrainingExamples(tuple(examples), targets(examples, space), fold, repeats)
+
+
+def _with_all_parents(example: Example, knowledge: Knowledge) -> Example:
+    return replace(
+        example,
+        techniques=knowledge.with_parents(example.techniques),
+        unsure=knowledge.with_parents(example.unsure),
+        certainty=_with_parents(example, knowledge),
+    )
 
 
 def _with_parents(example: Example, knowledge: Knowledge) -> tuple[tuple[str, float], ...]:

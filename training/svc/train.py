@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -98,6 +98,7 @@ def train_svc(
     knowledge: Knowledge,
     settings: SvcSettings | None = None,
     *,
+    without: Mapping[int, LabelSet] | None = None,
     counted: Counted | None = None,
     steps: Steps = NO_STEPS,
 ) -> SvcTraining:
@@ -111,6 +112,10 @@ def train_svc(
         Examples and, for cross-validation and calibration, documents with sentences.
     knowledge : Knowledge
     settings : SvcSettings, optional
+    without : mapping from fold to LabelSet, optional
+        What to learn from where a fold is held out, if that is not what the label set says of the
+        other folds' examples: where labels were worked out of the texts, those that were worked
+        out without the fold. Otherwise scores out of fold are better than those of new texts.
     counted : Counted, optional
         Features of a training before.
     steps : Steps
@@ -126,7 +131,8 @@ def train_svc(
         If nothing can be learned from the label set.
     """
     fits = _Fits(labels, knowledge, settings or SvcSettings(), steps, counted)
-    held = fits.cross_validate(_enough(fits.folds))
+    fits.without = without or {}
+    held = fits.cross_validate(enough(fits.folds))
     return SvcTraining(held.documents, held.folds, held.by_fold, fits.final())
 
 
@@ -136,6 +142,8 @@ def cross_validated(
     settings: SvcSettings | None = None,
     *,
     held_out: Sequence[int] | None = None,
+    absent: int | None = None,
+    only: Collection[str] | None = None,
     wholes: bool = True,
     counted: Counted | None = None,
     steps: Steps = NO_STEPS,
@@ -146,14 +154,22 @@ def cross_validated(
     ----------
     held_out : sequence of int, optional
         Folds to hold out, or all; others teach throughout. The rest as of `train_svc`.
+    absent : int, optional
+        A fold that neither teaches nor is scored.
+    only : collection of str, optional
+        Techniques to learn, or all.
     wholes : bool
         Fit the models of whole documents too. Who asks for sentences alone needs none.
     """
-    fits = _Fits(labels, knowledge, settings or SvcSettings(), steps, counted, wholes=wholes)
-    return fits.cross_validate(sorted(set(fits.folds.values())) if held_out is None else held_out)
+    fits = _Fits(
+        labels, knowledge, settings or SvcSettings(), steps, counted, wholes=wholes, only=only
+    )
+    fits.absent = absent
+    every = sorted(set(fits.folds.values()) - {absent}) if held_out is None else held_out
+    return fits.cross_validate(every)
 
 
-def _enough(folds: Mapping[str, int]) -> list[int]:
+def enough(folds: Mapping[str, int]) -> list[int]:
     """Return the first folds that together have enough documents, or all."""
     sizes = Counter(folds.values())
     order = sorted(sizes)
@@ -173,13 +189,17 @@ class _Fits:
         counted: Counted | None = None,
         *,
         wholes: bool = True,
+        only: Collection[str] | None = None,
     ) -> None:
+        self.without: Mapping[int, LabelSet] = {}
+        self.absent: int | None = None
+        self.knowledge = knowledge
         self.labels = labels
         self.settings = settings
         self.steps = steps
         self.folds = folds_of(labels.documents, settings.folds, settings.seed)
         with steps.step("Compare texts", 1):
-            self.data = prepare(labels, self.folds, knowledge, settings)
+            self.data = prepare(labels, self.folds, knowledge, settings, only)
         self.wholes = whole_documents(labels, self.folds, knowledge) if wholes else ()
         with steps.step("Count features", 1):
             self.tfidf, self.features = (counted or Counted()).of(self.data, settings)
@@ -211,7 +231,9 @@ class _Fits:
 
     def _fit(self, held_out: int | None) -> SvcRecognizer:
         data, settings, steps = self.data, self.settings, self.steps
-        sentences = fit_sentences(data, self.features, settings, held_out, steps)
+        if held_out is not None and held_out in self.without:
+            data = data.relabelled(self.without[held_out], self.knowledge)
+        sentences = fit_sentences(data, self.features, settings, held_out, steps, self.absent)
         documents = _fit_documents(self.wholes, self.tfidf, settings, held_out, steps)
         return SvcRecognizer(self.tfidf, sentences, documents)
 
@@ -237,9 +259,10 @@ def fit_sentences(
     settings: SvcSettings,
     held_out: int | None,
     steps: Steps = NO_STEPS,
+    absent: int | None = None,
 ) -> LinearModel:
-    """Fit the model of sentences on all but one fold (or on all); not calibrated."""
-    rows = data.training_rows(held_out)
+    """Fit the model of sentences on all but one fold or two (or on all); not calibrated."""
+    rows = data.training_rows({fold for fold in (held_out, absent) if fold is not None})
     certainty = data.targets.certainty[rows].tocsc()
     known = data.targets.known[rows]
     unsure = data.targets.unsure[rows].tocsc()

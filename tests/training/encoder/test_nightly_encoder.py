@@ -450,6 +450,7 @@ def test_what_a_given_encoder_has_learned_from_is_no_test_set(
 ):
     path = written(labels, tmp_path / "seed.jsonl")
     monkeypatch.setattr(module, "TEST_SHARE", 2)
+    monkeypatch.setattr(module, "LEAST_TEST", 2)
     alone = read_seed(settings_of(data=(path,)), knowledge)
     assert alone.test
     for given in ({"part": part}, {"checkpoint": part}):
@@ -466,6 +467,7 @@ def test_an_encoder_trained_without_the_test_set_leaves_it_to_the_nights(
 
     path = written(labels, tmp_path / "seed.jsonl")
     monkeypatch.setattr(module, "TEST_SHARE", 2)
+    monkeypatch.setattr(module, "LEAST_TEST", 2)
     whole = read_seed(settings_of(data=(path,)), knowledge)
     call = ["--base", tiny_base, "--data", path, "--output", tmp_path / "part", "--epochs", "1"]
     more = ["--without-test-set", "--min-examples", "2", "--max-tokens", "32", "--threads", "1"]

@@ -8,14 +8,17 @@ import pytest
 from small_verdicts import NEW, NOON, SMALL, seed_labels, site_reports
 
 from engine.analysis import Engine
+from training.gate import GateSettings
 from training.labels.verdicts import frozen
+from training.nightly import seed as module
 from training.nightly.retrain import retrain
 from training.nightly.seed import read_seed
 from training.nightly.settings import NightlySettings
 
 
 @pytest.fixture
-def seed_data(tmp_path):
+def seed_data(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "LEAST_TEST", 2)
     path = tmp_path / "seed.jsonl"
     with path.open("w") as stream:
         for document in seed_labels(20).documents:
@@ -71,3 +74,22 @@ def test_a_sentence_of_the_test_set_that_another_report_repeats_is_not_learned_f
     assert {document.id for document in after.test} == {document.id for document in before.test}
     assert "quoted" not in {example.id for example in after.labels.examples}
     assert after.labels.examples == before.labels.examples
+
+
+def test_a_test_set_too_small_to_be_measured_on_is_learned_from(seed_data, knowledge, monkeypatch):
+    settings = NightlySettings(data=(seed_data,), svc=SMALL)
+    tested = len(read_seed(settings, knowledge).test)
+    monkeypatch.setattr(module, "LEAST_TEST", tested + 1)
+
+    seed = read_seed(settings, knowledge)
+
+    assert tested > 0
+    assert not seed.test
+    assert {document.id for document in seed.labels.documents} == {
+        document.id for document in seed_labels(20).documents
+    }
+    assert seed.labels.examples
+
+
+def test_the_smallest_test_set_is_one_that_the_gate_measures_on():
+    assert GateSettings().least_documents == module.LEAST_TEST
