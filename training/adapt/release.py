@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from engine.errors import TrainingDataError
 from engine.fusion.adaptation import ARRAYS, SETTINGS
 from engine.releases import (
+    Manifest,
     ManifestDraft,
     OperatingPoint,
     Release,
@@ -24,15 +25,18 @@ from training.adapt.fit import Adapted, fit_adaptation
 from training.adapt.recommenders import refit
 from training.adapt.settings import AdaptSettings
 from training.adapt.thresholds import moved_points
+from training.labels.verdicts import frozen
 from training.progress import NO_STEPS, Steps
 
 if TYPE_CHECKING:
     from engine.knowledge import Knowledge
-    from training.labels.verdicts.types import FrozenLabels
+    from training.labels.verdicts.types import FrozenLabels, JudgedDocument
     from training.readings import Reader, Reading
 
 OWN_LICENCE = "verdicts of this site"
 SOURCE = "verdicts"
+# In a manifest: the label set that the release was trained anew on, or the one it is adapted from.
+BASE_LABELS = "base_labels"
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,13 @@ def adapt(
     """
     if directory.exists():
         raise TrainingDataError(f"{directory} exists already. Choose another name.")
-    documents = sorted(given.labels.train, key=lambda d: d.judged.at, reverse=True)
+    fresh = new_to_base(given.release.manifest, given.labels.train)
+    if given.labels.train and not fresh:
+        raise TrainingDataError(
+            f"{given.release.name} was trained anew on all {len(given.labels.train)} judged "
+            "reports, so there is nothing yet to adapt it to."
+        )
+    documents = sorted(fresh, key=lambda d: d.judged.at, reverse=True)
     documents = sorted(documents[: given.settings.most_documents], key=lambda d: d.key)
     if readings is None:
         with steps.step("Read documents", len(documents)) as advance:
@@ -104,6 +114,25 @@ def adapt(
     points = moved_points(old, documents, found.held, given.reader.base.space)
     draft = _draft(given, directory.name, created, found, names, points)
     return write_release(directory, draft), found
+
+
+def new_to_base(
+    manifest: Manifest, documents: Sequence[JudgedDocument]
+) -> tuple[JudgedDocument, ...]:
+    """Return the documents that what is adapted has not learned from.
+
+    Of those that it was trained anew on it is surer than it will be of any other report, and what
+    is learned on top would take that for right.
+    """
+    about = manifest.figures.get("verdicts")
+    name = about.get(BASE_LABELS) if isinstance(about, Mapping) else None
+    if name is None:
+        return tuple(documents)
+    learned = frozen.trained_on(str(name))
+    if learned is None:
+        # The set is gone: only what was judged after the release was made is surely new to it.
+        return tuple(one for one in documents if one.judged.at > manifest.created)
+    return tuple(one for one in documents if one.key not in learned)
 
 
 def _copy(release: Release, directory: Path) -> None:
@@ -153,6 +182,7 @@ def _draft(
             "verdicts": {
                 "base": base.get("base", given.release.name),
                 "base_data": base_hash,
+                **({BASE_LABELS: base[BASE_LABELS]} if BASE_LABELS in base else {}),
                 **({"test": base["test"]} if "test" in base else {}),
                 "labels": labels.name,
                 "digest": labels.digest,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.releases import Release
 from training.adapt.recommenders import refit
+from training.adapt.release import BASE_LABELS
 from training.assemble import assemble, fit
 from training.encoder.kept import digest_of
 from training.fusion import FusionSettings
@@ -88,6 +89,7 @@ def retrain(
     about = {
         "base": directory.name,
         "base_data": seed.digest,
+        BASE_LABELS: labels.name,
         "labels": labels.name,
         "digest": labels.digest,
         "documents": len(labels.train),

@@ -16,6 +16,7 @@ from engine.fusion.adaptation import ARRAYS
 from engine.harvest import Harvest
 from engine.releases import Release
 from training.adapt import Adapting, adapt
+from training.adapt.release import BASE_LABELS
 from training.gate import Origin, Said, Trial, decide, say
 from training.labels import LabelledDocument, read
 from training.labels.verdicts import Freezing, FrozenLabels, freeze, frozen
@@ -193,7 +194,7 @@ class NightSteps:
         needed = [self.labels.name] if self.labels else []
         about = self.given.store.champion().manifest.figures.get("verdicts")
         if isinstance(about, Mapping):
-            needed.append(str(about.get("labels")))
+            needed += [str(about.get(key)) for key in ("labels", BASE_LABELS)]
         frozen.keep_newest(self.settings.keep, needed=needed)
         return night
 
