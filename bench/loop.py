@@ -24,7 +24,17 @@ from pathlib import Path
 import numpy as np
 from loop_plot import plot
 from loop_result import Night, Result, Score, pooled, score
-from loop_site import Analyst, Paper, Place, Split, abridged, labels_of, split, write_labels
+from loop_site import (
+    Analyst,
+    Paper,
+    Place,
+    Split,
+    abridged,
+    labels_of,
+    split,
+    with_incidents,
+    write_labels,
+)
 
 from engine.analysis import Engine
 from engine.knowledge import Knowledge
@@ -251,7 +261,7 @@ def main() -> None:
     parser.add_argument("--places", choices=("paper", "doubles"), default="paper")
     arguments = parser.parse_args()
     knowledge = Knowledge.load()
-    labels = read(tuple(arguments.data), knowledge)
+    labels = with_incidents(read(tuple(arguments.data), knowledge))
     if arguments.sentences:
         labels = abridged(labels, arguments.sentences, label_list(LABELS, knowledge))
     svc, adapting = SvcSettings(), AdaptSettings()

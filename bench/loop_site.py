@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -82,6 +83,33 @@ def labels_of(
         return one.document in wanted or (one.document is None and one.source in more)
 
     return labels.select(of_document, lambda one: one.id in wanted)
+
+
+def with_incidents(labels: LabelSet) -> LabelSet:
+    """Make a report of the texts that name one, as the actions of an attack flow do.
+
+    Who drew the flow read all that was known of the incident, so what it does not have is absent.
+    """
+    known = {document.id for document in labels.documents}
+    parts: defaultdict[str, list[Example]] = defaultdict(list)
+    for one in labels.examples:
+        if one.kind == "text" and one.document is not None and one.document not in known:
+            parts[one.document].append(one)
+    documents, changed = [], {}
+    for name, lines in parts.items():
+        sentences, start = [], 0
+        for one in lines:
+            end = start + len(one.text)
+            sentences.append(
+                replace(one, kind="sentence", known=None, weight=1.0, start=start, end=end)
+            )
+            start = end + 1
+        text = "\n".join(one.text for one in lines)
+        techniques = frozenset().union(*(one.techniques for one in lines))
+        documents.append(LabelledDocument(name, text, techniques, tuple(sentences)))
+        changed |= {one.id: one for one in sentences}
+    examples = tuple(changed.get(one.id, one) for one in labels.examples)
+    return replace(labels, examples=examples, documents=(*labels.documents, *documents))
 
 
 def abridged(labels: LabelSet, sentences: int, express: LabelList, seed: int = 0) -> LabelSet:
