@@ -38,7 +38,7 @@ class VerdictSettings(BaseModel):
     least_margin: float = Field(default=0.2, ge=0, le=1)
     absent_weight: float = Field(default=0.3, ge=0, le=1)
     least_certainty: float = Field(default=0.15, gt=0, le=1)
-    held_share: float = Field(default=0.3, gt=0, lt=1)
+    held_share: float = Field(default=0.2, gt=0, lt=1)
     least_held: int = Field(default=10, ge=1)
     most_held: int = Field(default=150, ge=1)
     near_duplicate: float = Field(default=0.6, gt=0, le=1)
