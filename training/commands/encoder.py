@@ -147,7 +147,9 @@ def _train(
             knowledge,
             output,
             settings,
-            **training,
+            cross_validate=training["cross_validate"],
+            restart=training["restart"],
+            keep=training["keep"],
             steps=steps,
         )
     report = {"techniques": len(trained.techniques), **trained.figures}

@@ -16,7 +16,7 @@ from engine.errors import TrainingDataError
 from engine.recognizers.encoder import worth_reading
 from training.encoder.base import load_base, positions
 from training.encoder.checkpoint import Checkpoints
-from training.encoder.data import rows_of, tokenize
+from training.encoder.data import Rows, rows_of, tokenize
 from training.encoder.kept import Kept
 from training.encoder.loop import Outcome, fit
 from training.encoder.machine import Machine
@@ -77,6 +77,8 @@ class Stages:
     settings : EncoderTrainingSettings
     checkpoints : Checkpoints
     steps : Steps
+    without : mapping from fold to LabelSet, optional
+        What to learn from where a fold is held out; as of ``train_svc``.
     """
 
     def __init__(
@@ -87,7 +89,11 @@ class Stages:
         settings: EncoderTrainingSettings,
         checkpoints: Checkpoints,
         steps: Steps = NO_STEPS,
+        without: Mapping[int, LabelSet] | None = None,
     ) -> None:
+        self.without = without or {}
+        self.knowledge = knowledge
+        self.techniques = list(descriptions)
         self.settings = settings
         self.checkpoints = checkpoints
         self.steps = steps
@@ -111,18 +117,14 @@ class Stages:
         with steps.step("Embed descriptions", 1):
             meanings = self.embed_by_base(list(descriptions.values()))
             self.meanings = torch.from_numpy(meanings).to(self.machine.device)
-        self.rows = rows_of(
-            self.data.examples,
-            self.data.targets,
-            list(descriptions),
-            self._tokens(example.text for example in self.data.examples),
-            settings.unknown_weight,
+        self.rows = self._rows(
+            self.data, self._tokens(example.text for example in self.data.examples)
         )
         with steps.step("Embed texts", 1):
             every = max(1, len(self.rows.tokens) // PROJECTED)
             self._projected = self.rows.tokens[::every]
             self._before = self.machine.predict(self.model, self._projected)[1]
-        self._shows = np.asarray(self.data.targets.positive.sum(axis=1)).ravel() > 0
+        self._shows = _showing(self.data)
         self._wordy = np.array(
             [worth_reading(example.text, LEAST_WORDS) for example in self.data.examples]
         )
@@ -188,7 +190,12 @@ class Stages:
             return self._fit("sentences of all", "sentences", taught, None, epochs)
         taught = np.flatnonzero((self.data.fold != NO_FOLD) & (self.data.fold != held_out))
         validating = self.validating(held_out)
-        return self._fit(self.name_without(held_out), "sentences", taught, validating)
+        labelled = self.rows, self._shows
+        if held_out in self.without:
+            data = self.data.relabelled(self.without[held_out], self.knowledge)
+            labelled = self._rows(data, self.rows.tokens), _showing(data)
+        name = self.name_without(held_out)
+        return self._fit(name, "sentences", taught, validating, labelled=labelled)
 
     @staticmethod
     def name_without(fold: int) -> str:
@@ -210,14 +217,21 @@ class Stages:
         return Unseen(rows, logits, embeddings, positive, known)
 
     def _fit(
-        self, name: str, kind: str, rows: Indices, validating: Indices | None, epochs: int = 0
+        self,
+        name: str,
+        kind: str,
+        rows: Indices,
+        validating: Indices | None,
+        epochs: int = 0,
+        labelled: tuple[Rows, NDArray[np.bool_]] | None = None,
     ) -> Outcome:
         stage = self.settings.texts if kind == "texts" else self.settings.sentences
         if epochs:
             stage = stage.model_copy(update={"epochs": epochs})
         several = stage.epochs > 1
-        shows = rows[self._shows[rows]]
-        quiet = rows[~self._shows[rows] & self._wordy[rows]]
+        examples, showing = labelled or (self.rows, self._shows)
+        shows = rows[showing[rows]]
+        quiet = rows[~showing[rows] & self._wordy[rows]]
 
         def choose(generator: np.random.Generator) -> Indices:
             if kind == "texts":
@@ -238,7 +252,7 @@ class Stages:
         return fit(
             name,
             self.model,
-            self.rows,
+            examples,
             self.meanings,
             choose,
             stage,
@@ -249,6 +263,10 @@ class Stages:
             validate=validate if validating is not None and len(validating) and several else None,
             steps=self.steps,
         )
+
+    def _rows(self, data: TrainingExamples, tokens: tuple[NDArray[np.int32], ...]) -> Rows:
+        weight = self.settings.unknown_weight
+        return rows_of(data.examples, data.targets, self.techniques, tokens, weight)
 
     def _priors(self, rows: Indices) -> torch.Tensor:
         weights = self.data.targets.weights[rows]
@@ -279,6 +297,10 @@ def _examples(
             "sentences that show other techniques, or none."
         )
     return data
+
+
+def _showing(data: TrainingExamples) -> NDArray[np.bool_]:
+    return np.asarray(data.targets.positive.sum(axis=1)).ravel() > 0
 
 
 def _draw(generator: np.random.Generator, rows: Indices, count: int) -> Indices:

@@ -68,6 +68,7 @@ def train_encoder(
     settings: EncoderTrainingSettings | None = None,
     *,
     cross_validate: bool = False,
+    without: Mapping[int, LabelSet] | None = None,
     restart: bool = False,
     keep: bool = True,
     steps: Steps = NO_STEPS,
@@ -87,6 +88,8 @@ def train_encoder(
     cross_validate : bool
         Hold out each fold of documents in turn rather than one alone, so that every document
         gets out-of-fold scores.
+    without : mapping from fold to LabelSet, optional
+        What to learn from where a fold is held out; as of ``train_svc``.
     restart : bool
         Forget checkpoints of an interrupted training.
     keep : bool
@@ -112,6 +115,7 @@ def train_encoder(
     base = Path(settings.base)
     identity = {
         "labels": labels.digest(),
+        "without": {str(fold): one.digest() for fold, one in (without or {}).items()},
         "settings": decisive,
         "base": digest_of(base) if base.is_dir() else settings.base,
     }
@@ -119,7 +123,7 @@ def train_encoder(
     if restart:
         checkpoints.clear()
     descriptions = describe(labels, knowledge)
-    stages = Stages(labels, descriptions, knowledge, settings, checkpoints, steps)
+    stages = Stages(labels, descriptions, knowledge, settings, checkpoints, steps, without)
     with steps.step("Make prototypes of techniques", 1):
         prototypes = make_prototypes(
             descriptions,

@@ -147,7 +147,9 @@ class Encoders:
             )
         return folds
 
-    def part(self, together: LabelSet, work: Path) -> Path | None:
+    def part(
+        self, together: LabelSet, work: Path, without: Mapping[int, LabelSet] | None = None
+    ) -> Path | None:
         """Return the encoder of tonight's release, trained where it is time; None without any.
 
         Parameters
@@ -156,11 +158,13 @@ class Encoders:
             All to learn from, with the folds of `look` for those documents that have one.
         work : Path
             Where a training leaves its checkpoints until it has ended.
+        without : mapping from fold to LabelSet, optional
+            What to learn from where a fold is held out.
         """
         if self._checkpoint is not None and (why := self._due()):
             self.tell(f"The encoder is trained: {why}.")
             try:
-                self._last = self._train(together, work)
+                self._last = self._train(together, work, without or {})
             except UNUSABLE as error:
                 self.tell(f"The encoder was not trained. {error}")
         if self._last is not None:
@@ -216,7 +220,7 @@ class Encoders:
             return f"it last learned on {last.trained:%Y-%m-%d}, and {new} verdicts are new"
         return ""
 
-    def _train(self, together: LabelSet, work: Path) -> Learned:
+    def _train(self, together: LabelSet, work: Path, without: Mapping[int, LabelSet]) -> Learned:
         from training.encoder import train_encoder
 
         assert self._checkpoint is not None  # noqa: S101 - the caller checks
@@ -227,11 +231,18 @@ class Encoders:
         if kept := Kept.of(base):
             settings = settings.model_copy(update={"max_tokens": kept.max_tokens})
         # By what is learned: checkpoints of anything else are not looked at.
-        work = work / together.digest()[:16]
+        digests = [together.digest(), *(one.digest() for one in without.values())]
+        work = work / hashlib.sha256("".join(digests).encode()).hexdigest()[:16]
         # The folder is put into its place when all of it is there.
         if not (work / "recognizers" / ENCODER).is_dir():
             train_encoder(
-                together, self.knowledge, work, settings, cross_validate=True, steps=self.steps
+                together,
+                self.knowledge,
+                work,
+                settings,
+                cross_validate=True,
+                without=without,
+                steps=self.steps,
             )
         documents = {one.id: _digest_of(one) for one in together.documents if one.sentences}
         return Learned(

@@ -68,10 +68,12 @@ def retrain(
     documents = (*seed.labels.documents, *own.documents)
     folds = encoders.look({document.id for document in documents if document.sentences})
     work = Work(parts, _identity(champion, seed, labels, created, settings))
-    svc, own = svc_in_rounds(seed.labels, own, folds, labels, work, settings, knowledge, steps)
+    svc, own, others = svc_in_rounds(
+        seed.labels, own, folds, labels, work, settings, knowledge, steps
+    )
     together = joined(seed.labels, own, settings, folds)
     scores = {SVC: svc}
-    part = encoders.part(together, parts / "encoder")
+    part = encoders.part(together, parts / "encoder", others)
     if part is not None:
         scores[ENCODER] = encoders.scores(part, together.documents, svc.folds)
         shutil.rmtree(parts / "recognizers" / ENCODER, ignore_errors=True)

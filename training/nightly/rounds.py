@@ -42,10 +42,18 @@ def svc_in_rounds(
     settings: NightlySettings,
     knowledge: Knowledge,
     steps: Steps = NO_STEPS,
-) -> tuple[OutOfFold, LabelSet]:
-    """Train the svc in rounds; return its scores, and the site's labels as the last one took them.
+) -> tuple[OutOfFold, LabelSet, dict[int, LabelSet]]:
+    """Train the svc in rounds.
 
     Each choice is kept when it is made, so that an interruption costs one.
+
+    Returns
+    -------
+    scores : OutOfFold
+    own : LabelSet
+        The site's labels as the last round took them.
+    others : dict of fold to LabelSet
+        Seed data and the site's labels as they were taken where a fold was held out.
     """
     rounds = settings.rounds if len(own.examples) <= ROUNDS_UP_TO else 1
     choices = Choices(seed, own, folds, labels, work, settings, knowledge, steps)
@@ -69,7 +77,7 @@ def svc_in_rounds(
         recognitions = {document.id: trained.score(document) for document in trained.documents}
         OutOfFold(SVC, recognitions, trained.folds).save(work.directory)
         work.put(f"{SVC}.json", len(recognitions))
-    return OutOfFold.load(work.directory, SVC), own
+    return OutOfFold.load(work.directory, SVC), own, others
 
 
 @dataclass(frozen=True)

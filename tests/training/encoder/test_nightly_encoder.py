@@ -125,7 +125,7 @@ def warm(site, labels, part, knowledge, tmp_path_factory) -> Warm:
     began, said = [], []
     fit = Stages._fit
 
-    def watched(stages, name, kind, rows, validating, epochs=0):
+    def watched(stages, name, kind, rows, validating, epochs=0, labelled=None):
         if name.startswith("sentences without fold"):
             fold = int(name.split()[-1])
             begin = stages.model.state_dict()
@@ -133,8 +133,9 @@ def warm(site, labels, part, knowledge, tmp_path_factory) -> Warm:
                 assert not key.startswith("encoder.") or begin[key].equal(value)
             assert fold not in stages.data.fold[rows]
             assert set(stages.data.fold[validating]) == {fold}
+            assert labelled is not None, "which sentences to learn from is chosen without the fold"
             began.append(fold)
-        return fit(stages, name, kind, rows, validating, epochs)
+        return fit(stages, name, kind, rows, validating, epochs, labelled)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TTPSCRIBE_DATA_DIR", str(folder / "data"))

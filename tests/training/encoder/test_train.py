@@ -78,6 +78,32 @@ def test_every_document_is_scored_by_a_model_that_has_not_seen_it(trained, label
         assert found.sentence_scores.shape == (len(document.sentences), len(found.techniques))
 
 
+def test_a_fold_is_scored_by_what_learned_from_its_own_labels_of_the_others(
+    trained, labels, knowledge, tiny_base, tmp_path
+):
+    gone = "T1003.001"
+    examples = tuple(replace(one, techniques=one.techniques - {gone}) for one in labels.examples)
+    blind = replace(labels, examples=examples)
+    fold = labels.documents[0].fold
+    other = train_encoder(
+        labels,
+        knowledge,
+        tmp_path / "part",
+        settings_of(tiny_base),
+        cross_validate=True,
+        without={fold: blind},
+    )
+    for document in labels.documents:
+        first, second = (
+            one.out_of_fold.recognitions[document.id].sentence_scores.toarray()
+            for one in (trained, other)
+        )
+        column = trained.out_of_fold.recognitions[document.id].techniques.index(gone)
+        if document.fold == fold:
+            shown = [gone in sentence.techniques for sentence in document.sentences]
+            assert (second[shown, column] < first[shown, column]).all()
+
+
 def test_out_of_fold_scores_are_not_those_of_the_model_that_ships(trained, labels, knowledge):
     recognizer = EncoderRecognizer.load(trained.directory, knowledge, {})
     differences = []

@@ -102,13 +102,13 @@ def test_a_training_that_was_broken_off_chooses_the_same(own, choices, site, kno
             made.seed, own, {}, site.labels, made.work, made.settings, knowledge, NO_STEPS
         )
 
-    scores, chosen = train(choices())
+    scores, chosen, _ = train(choices())
     folder = choices().work.directory
     pieces = sorted(path.name for path in folder.glob("round-1*.json"))
     assert len(pieces) == SMALL.folds + 1
     for name in ("round-1.json", "round-1-3.json", "svc.json"):
         (folder / name).unlink()
-    again, same = train(choices())
+    again, same, _ = train(choices())
     assert sentence_labels(same) == sentence_labels(chosen)
     for name, recognition in scores.recognitions.items():
         found = again.recognitions[name]
