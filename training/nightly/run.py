@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
+from engine import __version__
 from engine.harvest import Harvester
 from engine.releases import ReleaseStore
 from training.nightly import journal as journals
@@ -89,4 +90,6 @@ class Nightly:
     def _fingerprint(self) -> str:
         """Name what a night must have in common with one that it goes on with."""
         settings = self.settings.model_dump_json(exclude={"budget_minutes", "resume_hours"})
-        return hashlib.sha256(settings.encode()).hexdigest()
+        # Another ATT&CK reads labels otherwise, another ttpscribe may train otherwise.
+        given = "\n".join([settings, self.knowledge.version, __version__])
+        return hashlib.sha256(given.encode()).hexdigest()

@@ -20,6 +20,7 @@ from small_verdicts import NOON, judge, site_reports
 
 from engine.errors import LedgerError, ReleaseError, TtpscribeError
 from engine.harvest import Harvest
+from engine.knowledge import Knowledge
 from engine.ledger import Ledger
 from engine.releases import ReleaseStore
 from training.adapt import release
@@ -116,6 +117,26 @@ def test_killed_at_each_step_a_night_ends_with_the_same_bytes(whole, home, shipp
     assert champion.name == night.challenger.name
     assert champion.digest == night.challenger.digest
     assert len(list(journal.directory().glob("2026*"))) == 1
+
+
+@pytest.mark.parametrize("newer", ["ttpscribe", "ATT&CK"])
+def test_a_night_is_not_gone_on_with_by_another_ttpscribe_or_attack(
+    home, shipped, ledger, monkeypatch, newer
+):
+    first = nightly(ledger, shipped)
+    monkeypatch.setattr(NightSteps, "train", lambda self: 1 / 0)
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            first.run()
+    assert len(list(journal.directory().glob("2026*"))) == 1, "the same goes on"
+    if newer == "ttpscribe":
+        monkeypatch.setattr("training.nightly.run.__version__", "99.0.0")
+    else:
+        monkeypatch.setattr(Knowledge, "version", "99.0")
+    again = replace(nightly(ledger, shipped), began=first.began + timedelta(days=1))
+    with pytest.raises(ZeroDivisionError):
+        again.run()
+    assert len(list(journal.directory().glob("2026*"))) == 2
 
 
 def test_two_nights_never_run_at_once(home, shipped, ledger):
