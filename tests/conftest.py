@@ -23,6 +23,8 @@ def _own_surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
         patch.setenv("TTPSCRIBE_DATA_DIR", str(tmp_path_factory.mktemp("data")))
         patch.delenv("TTPSCRIBE_RELEASE", raising=False)
         patch.setenv("HF_HUB_OFFLINE", "1")
+        # Small fits are done sooner than handed to another process, and both cores have tests.
+        patch.setenv("LOKY_MAX_CPU_COUNT", "1")
         yield
 
 
