@@ -294,8 +294,8 @@ class NightSteps:
         better of two is often the luckier: so adapting is put forward where it would pass the gate
         against the other.
         """
-        passed = [pair for pair in trials if pair[0].decision.publish] or list(trials)
-        best = passed[-1]
+        passed = [pair for pair in trials if pair[0].decision.publish]
+        best = passed[-1] if passed else trials[-1]
         for other in passed[:-1]:
             origins = other[0].origins
             if self._decide(best[0].challenger, other[0].challenger, origins).decision.publish:
