@@ -22,7 +22,7 @@ from training.nightly.settings import NightlySettings
 from training.nightly.work import Work
 from training.out_of_fold import OutOfFold
 from training.progress import NO_STEPS, Steps
-from training.svc import Counted, cross_validated, enough, train_svc
+from training.svc import Counted, NothingToLearnError, cross_validated, enough, train_svc
 
 if TYPE_CHECKING:
     from engine.knowledge import Knowledge
@@ -104,6 +104,11 @@ class Choices:
         Those of an absent fold stay as they are, and nothing of it has a say.
         """
         own = self.own
+        pieces = [f"round-{number}.json" for number in range(1, rounds)]
+        if absent is not None:
+            pieces = [f"without-{absent}-{piece}" for piece in pieces]
+        if (done := self.work.get(pieces[-1])) is not None:
+            return with_sentence_labels(own, done)
 
         def here(document: str | None) -> bool:
             return absent is None or placed.get(document or "") != absent
@@ -120,24 +125,30 @@ class Choices:
             self.knowledge,
         )
         own = again({})
-        shown = frozenset().union(*(document.techniques for document in own.documents))
-        for number in range(1, rounds):
-            name = f"round-{number}.json" if absent is None else f"round-{number}-{absent}.json"
-            if (done := self.work.get(name)) is None:
-                seen = cross_validated(
-                    self.joined(own),
-                    self.knowledge,
-                    self.settings.svc,
-                    absent=absent,
-                    only=self.knowledge.with_parents(shown),
-                    wholes=False,
-                    counted=self.counted,
-                    steps=self.steps,
-                )
-                found = {one.id: seen.score(one) for one in own.documents if one.id in seen.folds}
-                self.work.put(name, done := sentence_labels(again(found)))
+        for piece in pieces:
+            if (done := self.work.get(piece)) is None:
+                self.work.put(piece, done := sentence_labels(again(self._found(own, absent))))
             own = with_sentence_labels(own, done)
         return own
+
+    def _found(self, own: LabelSet, absent: int | None) -> dict[str, Recognition]:
+        """Return what the svc makes of judged reports that it has not learned from."""
+        shown = frozenset().union(*(document.techniques for document in own.documents))
+        try:
+            seen = cross_validated(
+                self.joined(own),
+                self.knowledge,
+                self.settings.svc,
+                absent=absent,
+                only=self.knowledge.with_parents(shown),
+                wholes=False,
+                counted=self.counted,
+                steps=self.steps,
+            )
+        except NothingToLearnError:
+            # None of what they show can be learned yet; of other techniques there may be enough.
+            return {}
+        return {one.id: seen.score(one) for one in own.documents if one.id in seen.folds}
 
 
 def joined(

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 NO_FOLD = -1
 
 
+class NothingToLearnError(TrainingDataError):
+    """No technique has enough examples."""
+
+
 @dataclass(frozen=True)
 class TrainingExamples:
     """Examples to learn sentences from, with what they teach.
@@ -92,8 +96,8 @@ def prepare(
 
     Raises
     ------
-    TrainingDataError
-        If no technique has enough examples, or all examples say the same.
+    NothingToLearnError
+        If no technique has enough examples.
     """
     examples = _distinct(
         replace(_with_all_parents(example, knowledge), fold=folds.get(example.document or ""))
@@ -107,7 +111,7 @@ def prepare(
         if count >= settings.min_examples and (only is None or technique in only)
     )
     if not space:
-        raise TrainingDataError(
+        raise NothingToLearnError(
             f"No technique has {settings.min_examples} examples or more, so nothing can be "
             "learned. Give more labelled text, or lower --min-examples."
         )

@@ -104,9 +104,9 @@ def test_a_training_that_was_broken_off_chooses_the_same(own, choices, site, kno
 
     scores, chosen, _ = train(choices())
     folder = choices().work.directory
-    pieces = sorted(path.name for path in folder.glob("round-1*.json"))
+    pieces = sorted(path.name for path in folder.glob("*round-1.json"))
     assert len(pieces) == SMALL.folds + 1
-    for name in ("round-1.json", "round-1-3.json", "svc.json"):
+    for name in ("round-1.json", "without-3-round-1.json", "svc.json"):
         (folder / name).unlink()
     again, same, _ = train(choices())
     assert sentence_labels(same) == sentence_labels(chosen)
@@ -115,3 +115,18 @@ def test_a_training_that_was_broken_off_chooses_the_same(own, choices, site, kno
         assert np.array_equal(
             found.sentence_scores.toarray(), recognition.sentence_scores.toarray()
         )
+
+
+def test_verdicts_on_too_few_examples_to_learn_leave_the_first_choice(own, choices):
+    first = next(one for one in own.documents if one.techniques == {NEW})
+    alone = own.select(lambda one: one.document == first.id, lambda one: one.id == first.id)
+    bare = replace(
+        alone,
+        documents=(replace(first, techniques=frozenset()),),
+        examples=tuple(replace(s, techniques=frozenset(), certainty=()) for s in alone.examples),
+    )
+    for labels in (alone, bare):
+        made = choices(labels)
+        chosen = made.chosen(ROUNDS, placed(made))
+        said = [NEW in sentence.techniques for sentence in chosen.documents[0].sentences]
+        assert sum(said) == len(labels.documents[0].techniques)
