@@ -130,8 +130,7 @@ def train_svc(
     TrainingDataError
         If nothing can be learned from the label set.
     """
-    fits = _Fits(labels, knowledge, settings or SvcSettings(), steps, counted)
-    fits.without = without or {}
+    fits = _Fits(labels, knowledge, settings or SvcSettings(), steps, counted, without=without)
     held = fits.cross_validate(enough(fits.folds))
     return SvcTraining(held.documents, held.folds, held.by_fold, fits.final())
 
@@ -162,9 +161,15 @@ def cross_validated(
         Fit the models of whole documents too. Who asks for sentences alone needs none.
     """
     fits = _Fits(
-        labels, knowledge, settings or SvcSettings(), steps, counted, wholes=wholes, only=only
+        labels,
+        knowledge,
+        settings or SvcSettings(),
+        steps,
+        counted,
+        wholes=wholes,
+        only=only,
+        absent=absent,
     )
-    fits.absent = absent
     every = sorted(set(fits.folds.values()) - {absent}) if held_out is None else held_out
     return fits.cross_validate(every)
 
@@ -190,9 +195,11 @@ class _Fits:
         *,
         wholes: bool = True,
         only: Collection[str] | None = None,
+        absent: int | None = None,
+        without: Mapping[int, LabelSet] | None = None,
     ) -> None:
-        self.without: Mapping[int, LabelSet] = {}
-        self.absent: int | None = None
+        self.absent = absent
+        self.without = without or {}
         self.knowledge = knowledge
         self.labels = labels
         self.settings = settings
