@@ -23,6 +23,7 @@ from training.labels.verdicts import Freezing, FrozenLabels, freeze, frozen
 from training.labels.verdicts.suspicious import suspicious
 from training.nightly import journal as journals
 from training.nightly.encoders import learned_before
+from training.nightly.foremost import foremost, not_put_forward
 from training.nightly.journal import Journal
 from training.nightly.night import Night
 from training.nightly.retrain import retrain
@@ -146,11 +147,11 @@ class NightSteps:
             release = Release.open(self.journal.folder / name)
             said = say(self.engine(release), held, test, steps=self.given.steps)
             trials.append((self._decide(champion, said, origins), release))
-        self.trial, self.challenger = self._foremost(trials)
+        self.trial, self.challenger = foremost(trials, self._decide)
         if not self.journal.done("decide"):
             for other, _ in trials:
                 if other is not self.trial:
-                    self.given.tell(_not_put_forward(other, self.trial))
+                    self.given.tell(not_put_forward(other, self.trial))
             decision = self.trial.decision
             self.journal.record("decide", _plain(decision.to_dict()))
             self.given.tell(
@@ -287,21 +288,6 @@ class NightSteps:
             )
         return ways
 
-    def _foremost(self, trials: Sequence[tuple[Trial, Release]]) -> tuple[Trial, Release]:
-        """Choose among challengers; those that passed the gate come first.
-
-        What was trained anew knows all that what was adapted knows and more, and on ten reports the
-        better of two is often the luckier: so adapting is put forward where it would pass the gate
-        against the other.
-        """
-        passed = [pair for pair in trials if pair[0].decision.publish]
-        best = passed[-1] if passed else trials[-1]
-        for other in passed[:-1]:
-            origins = other[0].origins
-            if self._decide(best[0].challenger, other[0].challenger, origins).decision.publish:
-                best = other
-        return best
-
     def _knows_it_all(self, labels: FrozenLabels) -> bool:
         about = self.champion.manifest.figures.get("verdicts")
         known = about.get("judged") if isinstance(about, Mapping) else None
@@ -320,18 +306,6 @@ def _says_the_same(release: Release, champion: Release) -> bool:
     """Tell whether a release without corrections is the champion again, for every report."""
     same = release.manifest.operating_points == champion.manifest.operating_points
     return same and f"fusion/{ARRAYS}" not in champion.manifest.files
-
-
-def _not_put_forward(other: Trial, chosen: Trial) -> str:
-    first, second = (
-        next((m.challenger for m in trial.decision.measures if not m.protects), 0.0)
-        for trial in (other, chosen)
-    )
-    why = f"F1 {first:.3f} on the reports that analysts judged, against {second:.3f} of the other"
-    if first > second:
-        alone = chosen.decision.publish and not other.decision.publish
-        why += "; only the other passed" if alone else "; no better beyond doubt"
-    return f"{other.decision.challenger} is not put forward: {why}."
 
 
 def _plain(value: Any) -> Any:
