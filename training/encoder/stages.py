@@ -190,7 +190,7 @@ class Stages:
             return self._fit("sentences of all", "sentences", taught, None, epochs)
         taught = np.flatnonzero((self.data.fold != NO_FOLD) & (self.data.fold != held_out))
         validating = self.validating(held_out)
-        labelled = self.rows, self._shows
+        labelled = None
         if held_out in self.without:
             data = self.data.relabelled(self.without[held_out], self.knowledge)
             labelled = self._rows(data, self.rows.tokens), _showing(data)

@@ -56,13 +56,14 @@ def svc_in_rounds(
         Seed data and the site's labels as they were taken where a fold was held out.
     """
     rounds = settings.rounds if len(own.examples) <= ROUNDS_UP_TO else 1
+    # Whatever the sentences are taken to show, the folds stay: texts are compared once.
+    folds = folds_in(joined(seed, own, settings, folds))
     choices = Choices(seed, own, folds, labels, work, settings, knowledge, steps)
-    placed = {one.id: one.fold for one in choices.joined(own).documents if one.fold is not None}
     others: dict[int, LabelSet] = {}
     if rounds > 1 and own.documents:
-        for fold in enough(placed):
-            others[fold] = choices.joined(choices.chosen(rounds, placed, fold))
-        own = choices.chosen(rounds, placed)
+        for fold in enough(folds):
+            others[fold] = choices.joined(choices.chosen(rounds, fold))
+        own = choices.chosen(rounds)
     if work.get(f"{SVC}.json") is None:
         together = choices.joined(own)
         trained = train_svc(
@@ -82,7 +83,10 @@ def svc_in_rounds(
 
 @dataclass(frozen=True)
 class Choices:
-    """Works out which sentences of judged reports show what; arguments as of `svc_in_rounds`."""
+    """Works out which sentences of judged reports show what.
+
+    Arguments as of `svc_in_rounds`, but for the folds, which are those of all documents.
+    """
 
     seed: LabelSet
     own: LabelSet
@@ -98,7 +102,7 @@ class Choices:
         """Return seed data and the site's labels together."""
         return joined(self.seed, own, self.settings, self.folds)
 
-    def chosen(self, rounds: int, placed: Mapping[str, int], absent: int | None = None) -> LabelSet:
+    def chosen(self, rounds: int, absent: int | None = None) -> LabelSet:
         """Return the site's labels as the last round but one leaves them to the last.
 
         Those of an absent fold stay as they are, and nothing of it has a say.
@@ -111,7 +115,7 @@ class Choices:
             return with_sentence_labels(own, done)
 
         def here(document: str | None) -> bool:
-            return absent is None or placed.get(document or "") != absent
+            return absent is None or self.folds.get(document or "") != absent
 
         def again(found: Mapping[str, Recognition]) -> LabelSet:
             part = own.select(lambda one: here(one.document), lambda one: here(one.id))
@@ -149,6 +153,11 @@ class Choices:
             # None of what they show can be learned yet; of other techniques there may be enough.
             return {}
         return {one.id: seen.score(one) for one in own.documents if one.id in seen.folds}
+
+
+def folds_in(labels: LabelSet) -> dict[str, int]:
+    """Return the fold of each document that has one."""
+    return {one.id: one.fold for one in labels.documents if one.fold is not None}
 
 
 def joined(

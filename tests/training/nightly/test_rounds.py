@@ -10,7 +10,7 @@ from small_verdicts import NEW, SMALL, seed_labels
 
 from training.labels import LabelSet, read
 from training.labels.verdicts import frozen
-from training.nightly.rounds import Choices, sentence_labels, svc_in_rounds
+from training.nightly.rounds import Choices, folds_in, joined, sentence_labels, svc_in_rounds
 from training.nightly.settings import NightlySettings
 from training.nightly.work import Work
 from training.progress import NO_STEPS
@@ -28,17 +28,15 @@ def own(site, knowledge, tmp_path, monkeypatch):
 
 @pytest.fixture
 def choices(own, site, knowledge, tmp_path):
-    def of(labels=own, judged=site.labels):
-        settings = NightlySettings(svc=SMALL, rounds=ROUNDS)
+    settings = NightlySettings(svc=SMALL, rounds=ROUNDS)
+    seed = seed_labels(20)
+
+    def of(labels=own, folds=None):
+        folds = folds or folds_in(joined(seed, labels, settings, {}))
         work = Work(tmp_path / "work", {"labels": labels.digest()})
-        return Choices(seed_labels(20), labels, {}, judged, work, settings, knowledge, NO_STEPS)
+        return Choices(seed, labels, folds, site.labels, work, settings, knowledge, NO_STEPS)
 
     return of
-
-
-def placed(choices: Choices) -> dict[str, int]:
-    joined = choices.joined(choices.own)
-    return {one.id: one.fold for one in joined.documents if one.fold is not None}
 
 
 def swapped(labels: LabelSet, named: set[str]) -> LabelSet:
@@ -62,19 +60,19 @@ def swapped(labels: LabelSet, named: set[str]) -> LabelSet:
 
 def test_what_stands_in_a_fold_has_no_say_in_what_its_scores_are_learned_from(own, choices):
     before = choices()
-    folds = placed(before)
+    folds = before.folds
     fold = folds[own.documents[0].id]
     absent = {one.id for one in own.documents if folds[one.id] == fold}
     assert len(absent) > 2
-    after = choices(swapped(own, absent))
+    after = choices(swapped(own, absent), folds)
 
     def said(choices: Choices, absent_fold: int | None) -> dict[str, object]:
-        every = sentence_labels(choices.chosen(ROUNDS, folds, absent_fold))
+        every = sentence_labels(choices.chosen(ROUNDS, absent_fold))
         return {name: labels for name, labels in every.items() if name not in absent}
 
     assert said(before, fold) == said(after, fold)
     # The check can fail: where the fold is there, it does have a say.
-    assert said(choices(), None) != said(choices(swapped(own, absent)), None)
+    assert said(choices(), None) != said(choices(swapped(own, absent), folds), None)
 
 
 def test_a_fold_is_scored_by_what_was_learned_from_its_own_labels_of_the_others(own, knowledge):
@@ -127,6 +125,6 @@ def test_verdicts_on_too_few_examples_to_learn_leave_the_first_choice(own, choic
     )
     for labels in (alone, bare):
         made = choices(labels)
-        chosen = made.chosen(ROUNDS, placed(made))
+        chosen = made.chosen(ROUNDS)
         said = [NEW in sentence.techniques for sentence in chosen.documents[0].sentences]
         assert sum(said) == len(labels.documents[0].techniques)
