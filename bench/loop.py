@@ -20,21 +20,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
+from loop_analyst import Analyst, Paper, Place, Quoting
 from loop_plot import plot
 from loop_result import Night, Result, Score, pooled, score
-from loop_site import (
-    Analyst,
-    Paper,
-    Place,
-    Split,
-    abridged,
-    labels_of,
-    split,
-    with_incidents,
-    write_labels,
-)
+from loop_site import Split, abridged, labels_of, split, with_incidents, write_labels
 
 from engine.analysis import Engine
 from engine.knowledge import Knowledge
@@ -71,6 +63,7 @@ class Site:
     verdicts: VerdictSettings
     gate: GateSettings
     label_list: LabelListName = LABELS
+    quoting: Quoting = "nothing"
 
     def train(
         self, name: str, documents: Sequence[LabelledDocument], sources: Sequence[str]
@@ -178,7 +171,7 @@ def at_work(site: Site, name: str, places: str, wrong: float = 0.0) -> Iterator[
             where = [OpenCTIPlace(ledger, path), MispPlace(ledger, path)]
         for place in where:
             opened.callback(place.close)
-        yield Analyst(ledger, site.knowledge, where, wrong)
+        yield Analyst(ledger, site.knowledge, where, wrong, quoting=site.quoting)
 
 
 def adversarial(site: Site, seed: Release, nights: int, wrong: float) -> dict[str, object]:
@@ -258,6 +251,11 @@ def main() -> None:
         "--sentences", type=int, help="cut documents to so many, those with a technique first"
     )
     parser.add_argument("--quick", action="store_true", help="fewer features and strengths")
+    parser.add_argument(
+        "--quoting", choices=get_args(Quoting), default="nothing",
+        help="for which techniques the analyst quotes a sentence: for none, for those they add, "
+        "or also for those that are right but not for the sentence that was shown",
+    )  # fmt: skip
     parser.add_argument("--places", choices=("paper", "doubles"), default="paper")
     arguments = parser.parse_args()
     knowledge = Knowledge.load()
@@ -280,8 +278,9 @@ def main() -> None:
             seeds=arguments.seeds, tests=arguments.tests,
         )  # fmt: skip
         site = Site(
-            directory, knowledge, labels, parts, svc, adapting, VerdictSettings(), GateSettings()
-        )
+            directory, knowledge, labels, parts, svc, adapting, VerdictSettings(), GateSettings(),
+            quoting=arguments.quoting,
+        )  # fmt: skip
         show(
             f"split {part}: {len(parts.seed)} seed, {len(parts.site)} site, "
             f"{len(parts.test)} test documents"

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from loop_site import Seen, record
+from loop_analyst import Seen, record
 
 from engine.analysis import Engine
 from engine.knowledge import Knowledge
@@ -23,6 +23,15 @@ from engine.types import Analysis, Document
 from training.labels import LabelledDocument
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
+
+
+def note_of(quoted: Mapping[str, Sequence[str]]) -> str:
+    """Return a note as an analyst writes it: where techniques show."""
+    lines = []
+    for technique, sentences in quoted.items():
+        lines.append(f"{technique}:")
+        lines += [f"> {' '.join(sentence.split())}\n" for sentence in sentences]
+    return "\n".join(lines)
 
 
 class OpenCTIPlace:
@@ -75,8 +84,10 @@ class OpenCTIPlace:
             self._bot.add_ref(report, self._technique(technique))
         return seen
 
-    def correct(self, seen: Seen, said: Mapping[str, str], at: datetime) -> None:
-        """Take off, put on, and move the report on in its workflow."""
+    def correct(
+        self, seen: Seen, said: Mapping[str, str], quoted: Mapping[str, Sequence[str]], at: datetime
+    ) -> None:
+        """Take off, put on, write a note that quotes, and move the report on in its workflow."""
         del at
         analyst = self._double.analyst
         for technique, verdict in said.items():
@@ -84,6 +95,8 @@ class OpenCTIPlace:
                 analyst.remove_ref(seen.report, self._technique(technique))
             elif verdict == "added":
                 analyst.add_ref(seen.report, self._technique(technique))
+        if quoted:
+            analyst.note(note_of(quoted), seen.report)
         analyst.set_status(seen.report, "ANALYZED")
 
     def close(self) -> None:
@@ -156,10 +169,13 @@ class MispPlace:
         answerer = Answerer(analyser, self._settings.load)
         answerer.enrich(self._instance, str(event["id"]), Options(event_report=False))
         found = analyser.last.findings if analyser.last is not None else ()
-        return Seen("", str(event["id"]), "", frozenset(f.technique for f in found), {})
+        evidence = {f.technique: f.evidence[0].text for f in found if f.evidence}
+        return Seen("", str(event["id"]), "", frozenset(f.technique for f in found), evidence)
 
-    def correct(self, seen: Seen, said: Mapping[str, str], at: datetime) -> None:
-        """Delete objects, tag the event, and call it complete."""
+    def correct(
+        self, seen: Seen, said: Mapping[str, str], quoted: Mapping[str, Sequence[str]], at: datetime
+    ) -> None:
+        """Delete objects, tag the event, write a note that quotes, and call it complete."""
         del at
         analyst, event = self._double.analyst, self._double.event(seen.report)
         self._double.pass_time(3600)
@@ -170,6 +186,8 @@ class MispPlace:
                         analyst.delete(element)
             elif verdict == "added":
                 analyst.tag(event, self._tags[technique])
+        if quoted:
+            analyst.note(event, note_of(quoted))
         analyst.edit(event, analysis="2")
         analyst.tag(event, 'workflow:state="complete"')
         analyst.publish(event)

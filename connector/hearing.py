@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal
 from connector.changes import Look
 from connector.judging import Judged, verdict_on
 from connector.known import Known
-from connector.opinions import Stance, Statement
+from connector.opinions import Statement
+from engine.remarks import Stance
 
 if TYPE_CHECKING:
     from connector.harvesting import Run
@@ -41,6 +42,7 @@ def hear(run: Run, statement: Statement, judged: Judged) -> None:
                     verdict_on(
                         look, known, technique, verdict, "opinion", confidence,
                         statement.who.id, statement.at, statement.origin,
+                        quoted=statement.quoted.get(technique),
                     )
                 )  # fmt: skip
 
@@ -69,9 +71,14 @@ def _verdict(technique: str, stance: Stance, known: Known) -> Judgement:
 def _is_news(
     technique: str, verdict: Judgement, confidence: float, statement: Statement, known: Known
 ) -> bool:
-    """Say whether it changes a mind, or is surer than what was known; what came later stands."""
+    """Say whether it changes a mind, is surer than what was known, or says where it shows.
+
+    What came later stands.
+    """
     current = known.verdicts.get(technique)
     if current is None:
         return True
     same = (current.verdict == "rejected") == (verdict == "rejected")
+    if same and technique in statement.quoted:
+        return True
     return statement.at > current.at and not (same and current.confidence >= confidence)

@@ -213,10 +213,18 @@ def verdict_on(
     who: str | None,
     at: datetime,
     origin: str,
+    quoted: str | None = None,
 ) -> Verdict:
-    """Make a verdict that names what it judges: our evidence, enrichment and release."""
+    """Make a verdict that names what it judges: our evidence, enrichment and release.
+
+    Where a person quoted the report, that is the evidence. What we had for a technique that a
+    person added is none.
+    """
     wrote = known.ours.get(technique)
     enrichment = known.enrichments.get(wrote.enrichment) if wrote is not None else None
+    evidence, digest = quoted, None
+    if evidence is None and wrote is not None and verdict != "added":
+        evidence, digest = wrote.evidence, wrote.evidence_digest
     return Verdict(
         platform=PLATFORM,
         report=look.id,
@@ -225,8 +233,8 @@ def verdict_on(
         known_by=known_by,
         confidence=confidence,
         who=who,
-        evidence=wrote.evidence if wrote else None,
-        evidence_digest=wrote.evidence_digest if wrote else None,
+        evidence=evidence,
+        evidence_digest=digest,
         enrichment=wrote.enrichment if wrote else None,
         release=enrichment.release if enrichment else None,
         attack_version=enrichment.attack_version if enrichment else None,

@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from connector.changes import Hand, hands, moment
 from connector.kinds import KINDS
 from connector.report import attack_id, nodes
+from engine.remarks import Stance, read_remark, stance_on_loose
 
-Stance = Literal["right", "wrong", "missing"]
 # OpenCTI's scale, with how sure each is of it.
 OPINIONS: Mapping[str, tuple[Stance, float] | None] = {
     "strongly-disagree": ("wrong", 1.0),
@@ -22,24 +22,8 @@ OPINIONS: Mapping[str, tuple[Stance, float] | None] = {
     "strongly-agree": ("right", 1.0),
 }
 NOTED = 0.7  # a note is read by a few plain rules
+QUOTED = 0.9  # who quotes the report for a technique has looked at it
 _ID = re.compile(r"\bT\d{4}(?:\.\d{3})?\b")
-_SENTENCE = re.compile(r"(?<=[.!?])\s+|[\n;|]+")
-_WRONG = re.compile(
-    r"\bfalse[ -]positives?\b|\bFP\b|\bwrong(?:ly)?\b|\bincorrect(?:ly)?\b|\breject(?:ed|s)?\b"
-    r"|\b(?:is|are|was|were) not (?:used|present|described|supported|seen|there|correct|right)\b"
-    r"|\bnot in the (?:text|report)\b|\bdoes not (?:describe|show|support|mention|use)\b",
-    re.IGNORECASE,
-)
-_RIGHT = re.compile(
-    r"\bconfirm(?:ed|s)?\b|\btrue[ -]positives?\b|\bcorrect(?:ly)?\b|\bverified\b", re.IGNORECASE
-)
-_MISSING = re.compile(r"\bmissing\b|\bmissed\b|\bshould be added\b|\bto be added\b", re.IGNORECASE)
-# What turns a sentence round, or leaves it open: such sentences are not understood here.
-_OPEN = re.compile(
-    r"\b(?:not|no|never|cannot|nor|neither|unless|if|whether|maybe|perhaps|might|may|unclear|except"
-    r"|but|instead|rather)\b|n't\b|\?",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,11 +38,14 @@ class Statement:
         Ids of ``uses`` relationships that it is about; reports that hold them are meant, where
         it names none.
     said : mapping from technique to (stance, confidence)
+    quoted : mapping from technique to str
+        The passages of the report that it quotes for a technique, one a line.
     """
 
     reports: tuple[tuple[str, str], ...]
     relationships: tuple[str, ...]
     said: Mapping[str, tuple[Stance, float]]
+    quoted: Mapping[str, str]
     who: Hand
     writers: tuple[Hand, ...]
     at: datetime
@@ -70,61 +57,48 @@ def of_opinion(node: Mapping[str, Any]) -> Statement | None:
 
     It is about those that it is attached to, beside a report or by a ``uses`` relationship. An
     opinion on a report alone is about a technique only if its explanation names one, and no more.
+    What the explanation quotes is where the technique shows, or does not.
     """
     stance = OPINIONS.get(str(node.get("opinion")))
     techniques, relationships = _about(node)
+    explanation = str(node.get("explanation") or "")
     if not techniques:
-        named = set(_ID.findall(str(node.get("explanation") or "")))
+        named = set(_ID.findall(explanation))
         techniques = named if len(named) == 1 else set()
     if stance is None or not techniques:
         return None
-    return _statement(node, dict.fromkeys(sorted(techniques), stance), relationships, "opinion")
+    remark = read_remark(explanation)
+    quoted = {t: remark.quoted[t] for t in techniques & remark.quoted.keys()}
+    if len(techniques) == 1 and remark.loose:
+        quoted = dict.fromkeys(techniques, remark.loose)
+    said = dict.fromkeys(sorted(techniques), stance)
+    return _statement(node, said, quoted, relationships, "opinion")
 
 
 def of_note(node: Mapping[str, Any]) -> Statement | None:
-    """Return what a note says of techniques that it names; None where it says nothing clear."""
+    """Return what a note says of techniques that it names; None where it says nothing clear.
+
+    One that names none is about the technique that it is attached to, if it quotes the report and
+    is attached to no other.
+    """
     text = f"{node.get('attribute_abstract') or ''}\n{node.get('content') or ''}"
-    said = spoken(text)
+    remark = read_remark(text)
+    said, quoted = remark.said, remark.quoted
+    relationships: tuple[str, ...] = ()
+    if remark.loose:
+        techniques, relationships = _about(node)
+        stance = stance_on_loose(remark.words)
+        if len(techniques) != 1 or stance is None:
+            return None
+        said = dict.fromkeys(techniques, stance)
+        quoted = dict.fromkeys(techniques, remark.loose)
     if not said:
         return None
-    heard: dict[str, tuple[Stance, float]] = {
-        technique: (stance, NOTED) for technique, stance in said.items()
+    heard = {
+        technique: (stance, QUOTED if technique in quoted else NOTED)
+        for technique, stance in said.items()
     }
-    return _statement(node, heard, (), "note")
-
-
-def spoken(text: str) -> dict[str, Stance]:
-    """Return what a text says of the techniques that it names, where it is plain.
-
-    A sentence counts if it names techniques and calls them right, wrong or missing, one of the
-    three, without a turn. A technique of which two things are said is left out.
-    """
-    heard: dict[str, set[Stance]] = {}
-    for sentence in _SENTENCE.split(text):
-        named = _ID.findall(sentence)
-        stance = _stance(sentence) if named else None
-        if stance is not None:
-            for technique in named:
-                heard.setdefault(technique, set()).add(stance)
-    return {
-        technique: next(iter(stances))
-        for technique, stances in sorted(heard.items())
-        if len(stances) == 1
-    }
-
-
-def _stance(sentence: str) -> Stance | None:
-    rest = _WRONG.sub(" ", sentence)
-    if _OPEN.search(rest):
-        return None
-    found: list[Stance] = []
-    if rest != sentence:
-        found.append("wrong")
-    if _RIGHT.search(rest):
-        found.append("right")
-    if _MISSING.search(rest):
-        found.append("missing")
-    return found[0] if len(found) == 1 else None
+    return _statement(node, heard, quoted, relationships, "note")
 
 
 def _about(node: Mapping[str, Any]) -> tuple[set[str], tuple[str, ...]]:
@@ -148,6 +122,7 @@ def _reports(node: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _statement(
     node: Mapping[str, Any],
     said: Mapping[str, tuple[Stance, float]],
+    quoted: Mapping[str, tuple[str, ...]],
     relationships: tuple[str, ...],
     kind: str,
 ) -> Statement | None:
@@ -159,6 +134,7 @@ def _statement(
         reports=reports,
         relationships=relationships,
         said=said,
+        quoted={technique: "\n".join(passages) for technique, passages in quoted.items()},
         who=writers[-1],
         writers=writers,
         at=moment(node["updated_at"]),

@@ -91,7 +91,12 @@ def _says(statement: Statement, verdict: Verdict) -> bool:
     # Of one that names no report, those count that held the relationship when it was heard.
     named = {each for _, each in statement.reports} or {verdict.report}
     wrong = verdict.verdict == "rejected"
-    return stance is not None and (stance == "wrong") == wrong and verdict.report in named
+    if stance is None or (stance == "wrong") != wrong or verdict.report not in named:
+        return False
+    # Without a quotation, one that judges what we wrote has our evidence.
+    quoted = statement.quoted.get(verdict.technique)
+    unquoted = verdict.evidence is None or verdict.enrichment is not None
+    return verdict.evidence == quoted or (quoted is None and unquoted)
 
 
 def _withdrawal(verdict: Verdict, who: Hand | None, at: datetime, origin: str) -> Withdrawal:

@@ -18,6 +18,7 @@ from engine.types import Document
 from misp_module.report import imported_text
 from misp_module.request import decode
 from misp_module.settings import Options, Settings
+from misp_module.tags import without_inline_tags
 
 TEXTS = frozenset({"text", "comment", "other"})
 LINKS = frozenset({"link", "url"})
@@ -310,7 +311,8 @@ def _from_file(attribute: Mapping[str, Any], name: str) -> Document:
 
 
 def _event_report(name: str, uuid: str, content: str) -> Source:
-    document = read_bytes(content.encode("utf-8", "replace"), name, "text/markdown")
+    plain = without_inline_tags(content)
+    document = read_bytes(plain.encode("utf-8", "replace"), name, "text/markdown")
     return Source(document, name, uuid, uuid or _digest(content))
 
 

@@ -138,6 +138,20 @@ class Snapshot:
         return tuple(found)
 
     @cached_property
+    def others(self) -> tuple[Mapping[str, Any], ...]:
+        """The event itself, and what is alive in it and not ours, objects among it."""
+        ours = {own.uuid for own in self.own}
+        objects = [
+            element
+            for element in self.event.get("Object") or ()
+            if not element.get("deleted") and str(element.get("uuid")) not in ours
+        ]
+        inner = [each for element in objects for each in element.get("Attribute") or ()]
+        rest = [*(self.event.get(kind) or () for kind in ("Attribute", "EventReport")), inner]
+        alive = (each for some in rest for each in some if not each.get("deleted"))
+        return (self.event, *objects, *alive)
+
+    @cached_property
     def persons(self) -> tuple[Carrier, ...]:
         """The tags that are not those of our objects.
 

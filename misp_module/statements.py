@@ -1,13 +1,19 @@
-"""What analysts say of a technique of ours: sightings, opinions, notes, and tags that judge it."""
+"""What analysts say of techniques: sightings, opinions, notes, and tags that judge one of ours.
+
+A note beside an object of ours is about its technique; one elsewhere in the event about those that
+it names.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Any, Final
 
+from engine.ledger import text_digest
+from engine.remarks import Remark, read_remark, stance_on_loose
 from misp_module.audit import People, moment
 from misp_module.snapshot import Own, Snapshot, tag_names
 
@@ -40,6 +46,7 @@ _FOR = re.compile(
 )
 _NOT = re.compile(r"\b(?:not|n't|never|cannot|can't|un)\W+(?:\w+\W+){0,2}$", re.IGNORECASE)
 NOTE_CONFIDENCE: Final = 0.6
+QUOTED_CONFIDENCE: Final = 0.9  # who quotes the report for a technique has looked at it
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,8 @@ class Statement:
         When, where it says so itself.
     origin : str
         What stays the same when it is read again.
+    quoted : str or None
+        The passages of the report that it quotes, one a line.
     """
 
     technique: str
@@ -61,24 +70,49 @@ class Statement:
     origin: str
     who: str | None = None
     at: datetime | None = None
+    quoted: str | None = None
 
 
-def statements(snapshot: Snapshot, people: People, zone: tzinfo) -> Iterator[Statement]:
-    """Yield what was said of our objects that are alive, in no order."""
+def statements(
+    snapshot: Snapshot, people: People, zone: tzinfo, ours: Container[str]
+) -> Iterator[Statement]:
+    """Yield what was said of our objects that are alive, and in remarks, in no order.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+    people : People
+    zone : tzinfo
+        In which MISP writes times.
+    ours : container of str
+        The techniques that we wrote: who says that one of them is right confirms it.
+    """
     for own in snapshot.own:
         if own.alive:
             for element in own.elements:
                 yield from _said(own, element, people, zone)
+    yield from _remarks(snapshot, people, zone, ours)
 
 
 def origins(snapshot: Snapshot) -> frozenset[str]:
-    """Return the origins of all that stands beside our objects, whoever said it, alive or not."""
-    return frozenset(
-        said.origin
+    """Return the origins of all that is said in the event, whoever said it.
+
+    Of our objects, also of those that are not alive.
+    """
+    everybody = People(frozenset())
+    said = [
+        each
         for own in snapshot.own
         for element in (*own.elements, *own.deleted)
-        for said in _said(own, element, People(frozenset()), UTC)
-    )
+        for each in _said(own, element, everybody, UTC)
+    ]
+    said += _remarks(snapshot, everybody, UTC, ())
+    return frozenset(each.origin for each in said)
+
+
+def is_remark(origin: str) -> bool:
+    """Tell whether an origin is that of a remark, which is about the techniques that it names."""
+    return origin.startswith("remark ")
 
 
 def is_judging(tag: str) -> bool:
@@ -115,32 +149,77 @@ def _analyst_data(
 ) -> Iterator[Statement]:
     for opinion in element.get("Opinion") or ():
         value = NEUTRAL if opinion.get("opinion") is None else int(opinion["opinion"])
-        author = str(opinion.get("authors") or "")
-        if value == NEUTRAL or not people.is_person(author):
+        if value == NEUTRAL or not people.is_person(str(opinion.get("authors") or "")):
             continue
-        yield Statement(
-            technique=own.technique,
-            judgement="rejected" if value < NEUTRAL else "confirmed",
-            known_by="opinion",
-            confidence=0.5 + abs(value - NEUTRAL) / (2 * NEUTRAL),
-            origin=f"opinion {opinion.get('uuid')} {value}",
-            who=author or None,
-            at=moment(opinion.get("modified") or opinion.get("created") or 0, zone),
+        yield _written(
+            opinion,
+            own.technique,
+            "rejected" if value < NEUTRAL else "confirmed",
+            0.5 + abs(value - NEUTRAL) / (2 * NEUTRAL),
+            f"opinion {opinion.get('uuid')} {value}",
+            _quoted(read_remark(str(opinion.get("comment") or "")), own.technique),
+            zone,
         )
     for note in element.get("Note") or ():
-        author = str(note.get("authors") or "")
-        said = judgement_of(str(note.get("note") or ""))
-        if said is None or not people.is_person(author):
+        remark = read_remark(str(note.get("note") or ""))
+        quoted = _quoted(remark, own.technique)
+        said = judgement_of(remark.words)
+        if said is None and quoted and stance_on_loose(remark.words) == "right":
+            said = "confirmed"
+        if said is None or not people.is_person(str(note.get("authors") or "")):
             continue
-        yield Statement(
-            technique=own.technique,
-            judgement=said,
-            known_by="opinion",
-            confidence=NOTE_CONFIDENCE,
-            origin=f"note {note.get('uuid')} {said}",
-            who=author or None,
-            at=moment(note.get("modified") or note.get("created") or 0, zone),
-        )
+        sure = QUOTED_CONFIDENCE if quoted else NOTE_CONFIDENCE
+        origin = f"note {note.get('uuid')} {said}"
+        yield _written(note, own.technique, said, sure, origin, quoted, zone)
+
+
+def _remarks(
+    snapshot: Snapshot, people: People, zone: tzinfo, ours: Container[str]
+) -> Iterator[Statement]:
+    """Yield what notes say of the techniques that they name, wherever but beside what is ours."""
+    for element in snapshot.others:
+        for note in element.get("Note") or ():
+            if not people.is_person(str(note.get("authors") or "")):
+                continue
+            remark = read_remark(str(note.get("note") or ""))
+            for named, stance in remark.said.items():
+                technique = snapshot.knowledge.resolve(named).technique
+                if technique is None:
+                    continue
+                quoted = "\n".join(remark.quoted.get(named, ())) or None
+                said: Judgement = "rejected" if stance == "wrong" else "added"
+                if stance == "right" and technique.id in ours:
+                    said = "confirmed"
+                sure = QUOTED_CONFIDENCE if quoted else NOTE_CONFIDENCE
+                origin = f"remark {note.get('uuid')} {technique.id} {stance}"
+                yield _written(note, technique.id, said, sure, origin, quoted, zone)
+
+
+def _quoted(remark: Remark, technique: str) -> str | None:
+    return "\n".join((*remark.quoted.get(technique, ()), *remark.loose)) or None
+
+
+def _written(
+    row: Mapping[str, Any],
+    technique: str,
+    judgement: Judgement,
+    confidence: float,
+    origin: str,
+    quoted: str | None,
+    zone: tzinfo,
+) -> Statement:
+    """Make a statement of an opinion or a note, of which MISP tells author and time."""
+    return Statement(
+        technique=technique,
+        judgement=judgement,
+        known_by="opinion",
+        confidence=confidence,
+        # Who quotes something else says something else.
+        origin=f"{origin} {text_digest(quoted)[:8]}" if quoted else origin,
+        who=str(row.get("authors") or "") or None,
+        at=moment(row.get("modified") or row.get("created") or 0, zone),
+        quoted=quoted,
+    )
 
 
 def _tags(own: Own, element: Mapping[str, Any]) -> Iterator[Statement]:

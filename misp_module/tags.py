@@ -32,6 +32,10 @@ _ID = re.compile(r"\b(T\d{4}(?:\.\d{3})?)\b")
 _ID_KEYS = ("external_id", "Technique ID")
 _UNPADDED = re.compile(r"\bT(\d{3})\b")  # how the ICS galaxy writes T0800
 
+# How MISP's editor writes a tag into the text of an event report. Names of galaxy tags may have
+# brackets, between quotation marks.
+INLINE_TAG: Final = re.compile(r"[ \t]*@\[tag\]\((?P<name>(?:[^()\"\n]|\"[^\"\n]*\")*)\)")
+
 AI_GENERATED: Final = 'ai-computer-assisted:assistance-level="ai-generated"'
 UNREVIEWED: Final = 'ai-computer-assisted:review-level="unreviewed"'
 PROVENANCE: Final = (AI_GENERATED, UNREVIEWED)
@@ -114,6 +118,14 @@ def technique_of(tag: str, knowledge: Knowledge) -> str | None:
     if ICS not in tag:
         return None
     return _of_ics(value, knowledge) or _shipped_ids().get(value)
+
+
+def without_inline_tags(content: str) -> str:
+    """Return an event report's text without the tags that people put into its lines.
+
+    They name techniques, which is not to be learned, and are no change of the text.
+    """
+    return INLINE_TAG.sub("", content)
 
 
 @cache

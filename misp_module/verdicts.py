@@ -44,5 +44,10 @@ def rejected(
     deleted = {own.technique for own in snapshot.own if not own.alive}
     alive = {own.technique for own in snapshot.own if own.alive}
     wrong |= deleted - alive
-    said = [s for s in statements(snapshot, people, UTC) if s.judgement == "rejected"]
-    return frozenset(wrong | {statement.technique for statement in said})
+    said = list(statements(snapshot, people, UTC, ()))
+    dated = sorted((s.at, s.technique, s.judgement) for s in said if s.at is not None)
+    last = {technique: judgement for _, technique, judgement in dated}
+    wrong |= {technique for technique, judgement in last.items() if judgement == "rejected"}
+    # A tag that judges stands as long as it is there.
+    undated = (each for each in said if each.at is None)
+    return frozenset(wrong | {s.technique for s in undated if s.judgement == "rejected"})

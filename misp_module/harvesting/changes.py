@@ -35,7 +35,8 @@ DATA_PAGE: Final = 500
 # it is as new as the newest, or as new as our own clock says, should that be right.
 SAME_S: Final = 2
 SETTLED_S: Final = 600
-_ANALYST_DATA: Final = ("Opinion", "Note")
+# With the first words of the origins of verdicts that come from it.
+_ANALYST_DATA: Final = {"Opinion": ("opinion",), "Note": ("note", "remark")}
 
 
 @dataclass
@@ -213,12 +214,12 @@ class Changed:
         told = {str(row.get("uuid")): (int(row.get("date_sighting") or 0), row) for row in rows}
         new = last.new(told, SIGHTINGS_OVERLAP, changes)
         events = {str(row.get("event_id")) for row in new}
-        events |= missing(self._ledger, "sighting", "sighting", told.keys())
+        events |= missing(self._ledger, "sighting", ("sighting",), told.keys())
         return events & changes.states.keys()
 
     def _data(self, changes: Changes, uuids: Mapping[str, str]) -> set[str]:
         events: set[str] = set()
-        for kind in _ANALYST_DATA:
+        for kind, origins in _ANALYST_DATA.items():
             told = {}
             for row in self._analyst_data(kind):
                 changed = row.get("modified") or row.get("created") or 0
@@ -228,7 +229,7 @@ class Changed:
             for row in self._last(kind).new(told, DATA_OVERLAP, changes):
                 targets[str(row.get("object_type"))].add(str(row.get("object_uuid")))
             there = {str(row.get("uuid")) for _, row in told.values()}
-            events |= missing(self._ledger, "opinion", kind.lower(), there)
+            events |= missing(self._ledger, "opinion", origins, there)
             events |= {uuids[uuid] for uuid in targets.pop("Event", ()) if uuid in uuids}
             events |= self._events_of(targets)
         return events & changes.states.keys()
@@ -253,7 +254,7 @@ class Changed:
                 return
 
     def _events_of(self, targets: Mapping[str, set[str]]) -> set[str]:
-        """Return the events that attributes and objects are in; of what is gone there is none."""
+        """Return the events that something is in; of what is gone there is none."""
         events = set()
         if wanted := sorted(targets.get("Attribute", ())):
             found = self._instance.search("attributes", uuid=wanted, deleted=[0, 1])
@@ -262,6 +263,9 @@ class Changed:
         for uuid in sorted(targets.get("Object", ())):
             one = asked(lambda uuid=uuid: self._misp.get_object(uuid), missing={})  # type: ignore[misc]
             events.add(str(one.get("Object", {}).get("event_id")))
+        for uuid in sorted(targets.get("EventReport", ())):
+            one = asked(lambda uuid=uuid: self._misp.get_event_report(uuid), missing={})  # type: ignore[misc]
+            events.add(str(one.get("EventReport", {}).get("event_id")))
         return events
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from engine.ledger import Verdict
 from misp_module.harvesting.comparing import Comparison
 from misp_module.records import PLATFORM
+from misp_module.statements import is_remark
 
 if TYPE_CHECKING:
     from engine.ledger.records import Judgement
@@ -120,14 +121,18 @@ class Judge:
                 self._act("added", technique, "added", sure, origin)
 
     def _stated(self) -> None:
+        heard = {verdict.origin for verdict in self.memory.history}
         for said in self.comparison.said:
             if said.at is None and said.origin in self.memory.seen:
                 continue  # a tag that was there at the last look
+            if is_remark(said.origin) and said.origin in heard:
+                continue  # What was missing then may have been found by us since.
             at = said.at or self._later(said.technique, self.snapshot.at)
             origin = said.origin if said.at else f"{said.origin} {at.timestamp():.0f}"
             self._record(
-                said.technique, said.judgement, said.confidence, said.known_by, said.who, origin, at
-            )
+                said.technique, said.judgement, said.confidence, said.known_by, said.who, origin,
+                at, said.quoted,
+            )  # fmt: skip
 
     def _act(
         self,
@@ -187,7 +192,11 @@ class Judge:
         who: str | None,
         origin: str,
         at: datetime,
+        quoted: str | None = None,
     ) -> None:
+        subject = self.memory.subject(technique, self._replaced(technique))
+        if quoted:
+            subject |= {"evidence": quoted, "evidence_digest": None}
         self.verdicts.append(
             Verdict(
                 platform=PLATFORM,
@@ -200,7 +209,7 @@ class Judge:
                 tlp=self.snapshot.tlp,
                 origin=origin,
                 at=at,
-                **self.memory.subject(technique, self._replaced(technique)),
+                **subject,
             )
         )
 

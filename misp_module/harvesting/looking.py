@@ -11,6 +11,7 @@ from misp_module.harvesting.comparing import Comparison
 from misp_module.harvesting.curating import Curator
 from misp_module.harvesting.judging import Judge
 from misp_module.harvesting.memory import Memory
+from misp_module.harvesting.pointing import pointed
 from misp_module.harvesting.withdrawing import withdrawn
 from misp_module.snapshot import Snapshot
 from misp_module.statements import Statement, statements
@@ -86,6 +87,7 @@ class Looker:
         seen = list(comparison.observations())
         found = Found(judge.verdicts, seen, None, judge.skipped, taken_back)
         self._curate(snapshot, memory, judge, found)
+        found.verdicts = [*found.verdicts, *pointed(snapshot, memory, found.verdicts)]
         return found
 
     def _said(
@@ -93,7 +95,7 @@ class Looker:
     ) -> tuple[list[Statement], set[str]]:
         """Return what is said of this event alone, and what was said of many at once."""
         said, ignored = [], set()
-        for statement in statements(snapshot, self.people, self.settings.zone):
+        for statement in statements(snapshot, self.people, self.settings.zone, memory.ours):
             kind, _, uuid = statement.origin.partition(" ")
             thing = _IGNORED + statement.origin
             if thing in memory.things or (kind == "sighting" and uuid in crowded):

@@ -10,6 +10,7 @@ from typing import Any, Final
 from engine.types import Document, Sentence
 from misp_module.reader import TEXTS, Source, attributes, is_ours, is_report
 from misp_module.report import imported_text
+from misp_module.tags import without_inline_tags
 
 _GAP: Final = "\n\n"
 
@@ -77,4 +78,4 @@ def _of(event: Mapping[str, Any]) -> Iterator[str]:
         if is_ours(report):
             content = imported_text(content)
         if content:
-            yield f"report {content}"
+            yield f"report {without_inline_tags(content)}"

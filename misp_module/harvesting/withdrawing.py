@@ -10,8 +10,9 @@ from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from engine.ledger import Withdrawal
+from misp_module.harvesting.pointing import mark_of, marks
 from misp_module.records import PLATFORM
-from misp_module.statements import is_judging, origins
+from misp_module.statements import is_judging, is_remark, origins
 
 if TYPE_CHECKING:
     from engine.ledger import Ledger, Verdict
@@ -20,15 +21,17 @@ if TYPE_CHECKING:
 
 
 def withdrawn(snapshot: Snapshot, memory: Memory) -> Iterator[Withdrawal]:
-    """Yield what is no longer said of our objects that are alive.
+    """Yield what is no longer said, in remarks or of our objects that are alive.
 
     What was said of one that was deleted went with it; that deletion is a verdict of its own.
     """
     alive = {own.technique for own in snapshot.own if own.alive}
-    there = origins(snapshot)
+    there = origins(snapshot) | marks(snapshot).keys()
     for verdict in memory.history:
         origin = origin_of(verdict)
-        if origin is not None and origin not in there and verdict.technique in alive:
+        if origin is None or origin in there:
+            continue
+        if verdict.technique in alive or is_remark(origin) or mark_of(verdict):
             yield Withdrawal(
                 platform=PLATFORM,
                 report=snapshot.id,
@@ -40,28 +43,34 @@ def withdrawn(snapshot: Snapshot, memory: Memory) -> Iterator[Withdrawal]:
 
 def origin_of(verdict: Verdict) -> str | None:
     """Return the origin of the statement that a verdict was taken from; None if from none."""
+    if mark := mark_of(verdict):
+        return mark
     origin = verdict.origin or ""
     kind, _, rest = origin.partition(" ")
-    if kind in ("sighting", "opinion", "note"):
+    if kind in ("sighting", "opinion", "note") or is_remark(origin):
         return origin
     # A tag has no time of its own: that of the event stands behind it.
     tag, _, _ = rest.rpartition(" ")
     return f"{kind} {tag}" if is_judging(tag) else None
 
 
-def missing(ledger: Ledger, known_by: str, kind: str, there: Collection[str]) -> set[str]:
+def missing(
+    ledger: Ledger, known_by: str, kinds: Collection[str], there: Collection[str]
+) -> set[str]:
     """Return the events of which something was said that MISP does not list any more.
 
     Parameters
     ----------
     ledger : Ledger
-    known_by, kind : str
-        How its verdicts are known, and the first word of their origins.
+    known_by : str
+        How its verdicts are known.
+    kinds : collection of str
+        The first words of their origins.
     there : collection of str
         Uuids of what MISP lists.
     """
     return {
         verdict.report
         for verdict in ledger.said(PLATFORM, known_by)
-        if (words := (verdict.origin or "").split())[:1] == [kind] and words[1] not in there
+        if (words := (verdict.origin or "").split()) and words[0] in kinds and words[1] not in there
     }

@@ -188,6 +188,14 @@ def _add_report(double, user, data, reference):
     return {"EventReport": double.add_report(double.event(reference), data)}
 
 
+@route(r"eventReports/view/([\w-]+)")
+def _report(double, _user, _data, reference):
+    _, element = double.element(reference)
+    if "content" not in element:
+        raise RefusedError(404, "Invalid Event Report")
+    return {"EventReport": element}
+
+
 @route(r"tags/attachTagToObject")
 def _attach(double, user, data, _):
     needs(user, "perm_tagger")

@@ -82,11 +82,13 @@ def _chosen(
     shown: defaultdict[int, set[str]] = defaultdict(set)
     certain: defaultdict[int, dict[str, float]] = defaultdict(dict)
     for technique in sorted(document.techniques):
-        label = judged.judged.labels.get(technique)
+        pointed = judged.judged.pointed.get(technique, frozenset())
+        if marked := [place for place, digest in enumerate(digests) if digest in pointed]:
+            for place in marked:
+                shown[place].add(technique)
+            continue  # Who pointed at these has not said that no other shows it.
         evidence = {digest for _, digest in judged.judged.evidence.get(technique, ())}
-        proven: set[int] = set()
-        if label is not None and label.why != "added":
-            proven = {place for place, digest in enumerate(digests) if digest in evidence}
+        proven = {place for place, digest in enumerate(digests) if digest in evidence}
         scores = np.zeros(len(digests), dtype=np.float32)
         if found is not None and technique in column:
             scores = found.sentence_scores[:, [column[technique]]].toarray().ravel()

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from training.labels.verdicts.evidence import evidence_of
 from training.labels.verdicts.settings import VerdictSettings
 from training.labels.verdicts.types import Doubt, Judged, Label, Why
 
@@ -143,19 +144,7 @@ def _judged(
     curation: Curation | None,
     knowledge: Knowledge,
 ) -> Judged:
-    evidence: defaultdict[str, dict[str, str | None]] = defaultdict(dict)
-
-    def keep(technique: str | None, text: str | None, digest: str | None) -> None:
-        found = knowledge.resolve(technique).technique if technique else None
-        if found is not None and found.id in labels and digest is not None:
-            known = evidence[found.id].get(digest)
-            evidence[found.id][digest] = text if known is None else known
-
-    for verdict in history:
-        keep(verdict.technique, verdict.evidence, verdict.evidence_digest)
-    for thing in ledger.written(platform, report):
-        if thing.kind != "inference":
-            keep(thing.technique, thing.evidence, thing.evidence_digest)
+    evidence, pointed = evidence_of(ledger.written(platform, report), history, labels, knowledge)
     last = ledger.last_enrichment(platform, report)
     moments = [v.at for v in history] + ([curation.at] if curation else [])
     markings = [v.tlp for v in history[-1:]]
@@ -167,7 +156,8 @@ def _judged(
         platform=platform,
         report=report,
         labels=labels,
-        evidence={t: tuple((v, k) for k, v in found.items()) for t, found in evidence.items()},
+        evidence=evidence,
+        pointed=pointed,
         complete=curation is not None,
         digest=digest,
         tlp=strictest(markings),

@@ -195,7 +195,8 @@ def _fingerprint(reports: Iterable[Judged]) -> str:
     total = hashlib.sha256()
     for judged in reports:
         labels = [(t, label.shown, round(label.weight, 6)) for t, label in judged.labels.items()]
-        total.update(repr((judged.key, judged.complete, sorted(labels))).encode())
+        pointed = [(t, sorted(digests)) for t, digests in judged.pointed.items()]
+        total.update(repr((judged.key, judged.complete, sorted(labels), sorted(pointed))).encode())
     return total.hexdigest()
 
 

@@ -23,10 +23,10 @@ from engine.paths import data_directory
 from training.labels.verdicts.lines import documents_in, line_of, records_of
 from training.labels.verdicts.types import Counts, Doubt, FrozenLabels, JudgedDocument, Part
 
-PROTOCOL: Final = 3
-# Sets of the first kind do not say what is unsure, those of the second not how certain a label is;
-# their digests are of lines without it.
-READABLE: Final = (1, 2, PROTOCOL)
+PROTOCOL: Final = 4
+# Sets of the first kind do not say what is unsure, those of the second not how certain a label is,
+# those of the third not what analysts pointed at; their digests are of lines without it.
+READABLE: Final = (1, 2, 3, PROTOCOL)
 MANIFEST: Final = "manifest.json"
 PARTS: Final[tuple[Part, ...]] = ("train", "held")
 _UNFINISHED: Final = ".unfinished-"

@@ -40,6 +40,7 @@ def records_of(document: JudgedDocument) -> Iterator[dict[str, Any]]:
         "complete": judged.complete,
         "judged": [asdict(judged.labels[t]) for t in sorted(judged.labels)],
         "evidence": {t: [digest for _, digest in judged.evidence[t]] for t in judged.evidence},
+        "pointed": {t: sorted(digests) for t, digests in sorted(judged.pointed.items())},
     }
     for sentence in document.document.sentences:
         own = document.sentences.get(sentence.index, ())
@@ -82,16 +83,23 @@ def documents_in(path: Path) -> Iterator[JudgedDocument]:
 
 
 def _document(record: Mapping[str, Any], parts: list[dict[str, Any]]) -> JudgedDocument:
-    labels = [Label(**fields) for fields in record["judged"]]
+    by_technique = {fields["technique"]: Label(**fields) for fields in record["judged"]}
+    # Before, what we wrote for an added technique was kept, though it is no evidence.
+    is_new = "pointed" in record
     judged = Judged(
         platform=record["platform"],
         report=record["report"],
-        labels={label.technique: label for label in labels},
-        evidence={t: tuple((None, d) for d in found) for t, found in record["evidence"].items()},
+        labels=by_technique,
+        evidence={
+            t: tuple((None, d) for d in found)
+            for t, found in record["evidence"].items()
+            if is_new or (t in by_technique and by_technique[t].why != "added")
+        },
         complete=record["complete"],
         digest=record["digest"],
         tlp=record["tlp"],
         at=datetime.fromisoformat(record["at"]),
+        pointed={t: frozenset(found) for t, found in record.get("pointed", {}).items()},
     )
     sentences = tuple(
         Sentence(number, part["text"], part["start"], part["end"], part["page"])

@@ -1,7 +1,8 @@
 """From labels of documents to labels of sentences.
 
-The sentence that an analyst was shown carries the verdict. A technique that was added has no
-such sentence: some sentence of the document shows it, and which one is not known. That is
+The sentence that an analyst was shown, or pointed at, carries the verdict. A technique that was
+added has mostly no such sentence: some sentence of the document shows it, and which one is not
+known. That is
 multiple-instance learning (Dietterich et al., "Solving the Multiple Instance Problem with
 Axis-Parallel Rectangles", 1997). Each sentence gets its share of one, by the champion's score and,
 as the champion may not know the technique, by its words (`Likeness`).
@@ -53,7 +54,7 @@ def label_sentences(
         for technique, label in document.judged.labels.items():
             shown = document.judged.evidence.get(technique, ())
             places = [at[digest] for _, digest in shown if digest in at]
-            if label.why != "added" and places:
+            if places:
                 for place in places:
                     own[place].append(label)
             elif label.shown:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from engine.errors import DocumentError, TtpscribeError
 from engine.ledger import text_digest
 from training.labels.verdicts.collect import level, strictest
+from training.labels.verdicts.evidence import in_text
 from training.labels.verdicts.settings import VerdictSettings
 from training.labels.verdicts.types import Judged, JudgedDocument
 
@@ -51,13 +52,14 @@ class Texts:
             return "over TLP"
         kept = self._kept(judged)
         if kept is not None:
-            return JudgedDocument(judged, kept)
+            return JudgedDocument(in_text(judged, kept), kept)
         read = self._now(judged)
         if read is None:
             return _evidence_alone(judged)
         if level(strictest([read.tlp, judged.tlp])) > level(self.settings.max_tlp):
             return "over TLP"
         changed = None not in (read.digest, judged.digest) and read.digest != judged.digest
+        judged = in_text(judged, read.document)
         return JudgedDocument(
             still_holding(judged, read.document) if changed else judged, read.document
         )

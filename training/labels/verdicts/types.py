@@ -63,7 +63,10 @@ class Judged:
     platform, report : str
     labels : mapping from technique to Label
     evidence : mapping from technique to tuple of (text or None, digest)
-        The sentences that were shown to the analyst.
+        The sentences that a label is about: those that were shown to the analyst, and those that
+        the analyst pointed at. Of an added technique the latter alone.
+    pointed : mapping from technique to frozenset of str
+        The digests of those that an analyst pointed at.
     complete : bool
         Counted as curated: a technique without a label is absent.
     digest : str or None
@@ -82,6 +85,7 @@ class Judged:
     digest: str | None
     tlp: str | None
     at: datetime
+    pointed: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
