@@ -186,7 +186,8 @@ class Verdict:
     who : str or None
         The platform's id of the person, where it is known.
     evidence : str or None
-        The sentence that it is about, where there is one.
+        The sentence that it is about, where there is one: the one that was shown, or what the
+        analyst quoted, one passage a line.
     enrichment, release, attack_version : str or None
         What it judges, where it judges something of ours.
     tlp : str or None
