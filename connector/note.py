@@ -18,6 +18,12 @@ SHOWN = 2  # sentences of evidence for each technique
 LONGEST = 400  # characters of one sentence
 
 
+_TEACH = (
+    "*One is missing, or right but not for its sentence? Write a note on this report, with the "
+    "technique's id and the sentence as a quotation: that is what ttpscribe can learn most from.*"
+)
+
+
 def note_id(report_id: str) -> str:
     """Return the fixed id of a report's note, made of what never changes: its internal id."""
     return f"note--{uuid.uuid5(NAMESPACE, f'note of {report_id}')}"
@@ -63,7 +69,7 @@ def render(
     if gone := [each for each in analysis.findings if each.technique in removed]:
         names = ", ".join(f"{_link(each.technique)} {escape(each.name)}" for each in gone)
         parts += [f"Removed by an analyst, and not written again: {names}."]
-    parts += [_reading(reading), _release(analysis)]
+    parts += [_reading(reading), _TEACH, _release(analysis)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -16,6 +16,9 @@ Stance = Literal["right", "wrong", "missing"]
 # What is shorter may be a word that somebody does not quite mean, and no part of a report.
 LEAST_WORDS: Final = 3
 LEAST_CHARACTERS: Final = 15
+# Who quotes more does not point at a sentence; nor is it kept, as whole texts are not.
+MOST_CHARACTERS: Final = 1_000
+MOST_PASSAGES: Final = 10
 # A longer quotation that has such words is the report's, not the analyst's.
 SHORT_WORDS: Final = 8
 
@@ -55,9 +58,9 @@ class Remark:
         Of the techniques that it names: each is called right, wrong or missing, and not two of
         these. One that is named beside a quotation, with no more, is right.
     quoted : mapping from technique to tuple of str
-        The passages that are quoted for each.
+        The passages that are quoted for each; none where they are too many.
     loose : tuple of str
-        Passages quoted where no technique is named at all.
+        Passages quoted where no technique is named at all; none where they are too many.
     """
 
     words: str
@@ -79,8 +82,8 @@ def read_remark(text: str) -> Remark:
         else:
             parts.line(line)
     words = "\n".join(parts.words)
-    quoted = {t: tuple(dict.fromkeys(found)) for t, found in parts.quoted.items() if found}
-    return Remark(words, _said(words, quoted), quoted, tuple(parts.waiting))
+    quoted = {t: kept for t, found in parts.quoted.items() if (kept := _kept(found))}
+    return Remark(words, _said(words, quoted), quoted, _kept(parts.waiting))
 
 
 def stance_on_loose(words: str) -> Stance | None:
@@ -165,6 +168,11 @@ def _lines(text: str) -> Iterator[tuple[str | None, str]]:
             yield None, line
         elif found[1].strip():
             block.append(found[1].strip())
+
+
+def _kept(passages: Iterable[str]) -> tuple[str, ...]:
+    found = tuple(dict.fromkeys(each for each in passages if len(each) <= MOST_CHARACTERS))
+    return found if len(found) <= MOST_PASSAGES else ()
 
 
 def _is_passage(text: str) -> bool:

@@ -110,7 +110,7 @@ def _inline(content: str, knowledge: Knowledge) -> Iterator[tuple[str, str]]:
         kept += line[end:]
         for place, technique in pieces:
             passage = _sentence_at(kept, place)
-            if passage:
+            if 0 < len(passage) <= MOST_CHARACTERS:
                 yield technique, passage
 
 

@@ -88,6 +88,20 @@ def test_passages_of_no_technique_are_loose():
 
 
 @pytest.mark.parametrize(
+    "much",
+    [
+        "> " + LSASS * 30,
+        "```\n" + "\n".join(f"{LSASS} {number}" for number in range(30)) + "\n```",
+    ],
+)
+def test_who_quotes_a_whole_text_points_at_nothing(much):
+    remark = read_remark(f"T1003.001 is missing:\n{much}")
+    assert (remark.said, remark.quoted) == ({"T1003.001": "missing"}, {})
+    assert read_remark(f"T1003.001\n{much}").said == {}
+    assert read_remark(much).loose == ()
+
+
+@pytest.mark.parametrize(
     ("words", "stance"),
     [
         ("Seen here:", "right"),
