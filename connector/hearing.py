@@ -80,5 +80,5 @@ def _is_news(
         return True
     same = (current.verdict == "rejected") == (verdict == "rejected")
     if same and technique in statement.quoted:
-        return True
+        return current.origin != statement.origin
     return statement.at > current.at and not (same and current.confidence >= confidence)

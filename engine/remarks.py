@@ -42,7 +42,7 @@ _OPEN = re.compile(
 )
 _FENCE = re.compile(r"\s*(?:```|~~~)")
 _BLOCK = re.compile(r"\s*(?:[-*+]\s+|\d+[.)]\s+)?>+\s?(.*)")
-_MARKED = re.compile(r"“([^”]+)”|„([^“”]+)[“”]|«([^»]+)»|\"([^\"]+)\"|`([^`]+)`")
+_MARKED = re.compile(r"“([^“”]+)”|„([^„“”]+)[“”]|«([^«»]+)»|\"([^\"]+)\"|`([^`]+)`")
 _TOKEN = re.compile(rf"(?P<technique>{_ID.pattern})|{_MARKED.pattern}")
 
 

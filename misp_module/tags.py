@@ -34,7 +34,9 @@ _UNPADDED = re.compile(r"\bT(\d{3})\b")  # how the ICS galaxy writes T0800
 
 # How MISP's editor writes a tag into the text of an event report. Names of galaxy tags may have
 # brackets, between quotation marks.
-INLINE_TAG: Final = re.compile(r"[ \t]*@\[tag\]\((?P<name>(?:[^()\"\n]|\"[^\"\n]*\")*)\)")
+INLINE_TAG: Final = re.compile(
+    r"[ \t]?@\[tag\]\((?P<name>(?:[^()\"\n]|\"[^\"\n]{0,200}\"){0,200})\)"
+)
 
 AI_GENERATED: Final = 'ai-computer-assisted:assistance-level="ai-generated"'
 UNREVIEWED: Final = 'ai-computer-assisted:review-level="unreviewed"'

@@ -38,6 +38,15 @@ def test_a_quotation_counts_though_the_technique_was_put_on_after_it(scene: Scen
     assert ("added", BACKUPS) in history(scene, report, "T1490")
 
 
+def test_what_was_missing_stays_so_once_we_find_it(scene: Scene) -> None:
+    report = scene.enriched("T1003.001", description=BODY)
+    scene.platform.analyst.note(f"T1490: “{BACKUPS}”", report)
+    scene.harvest()
+    scene.write(report, "T1490")
+    scene.harvest()
+    assert history(scene, report, "T1490") == [("added", BACKUPS)]
+
+
 def test_a_note_may_name_another_sentence_for_what_was_found(scene: Scene) -> None:
     report = scene.enriched("T1059", "T1047", description=BODY)
     scene.platform.analyst.note(f"T1059 confirmed: “{TASK}”", report)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from engine.remarks import read_remark, stance_on_loose
@@ -113,3 +115,12 @@ def test_who_quotes_a_whole_text_points_at_nothing(much):
 )
 def test_what_is_said_of_loose_passages(words, stance):
     assert stance_on_loose(words) == stance
+
+
+@pytest.mark.parametrize(
+    "piece", ["“", "„", "«", '"', "`", "> ", "T1003.001 ", "T1003.001: “", " "]
+)
+def test_long_and_odd_remarks_are_read_at_once(piece):
+    begun = time.monotonic()
+    read_remark(piece * (200_000 // len(piece)))
+    assert time.monotonic() - begun < 5

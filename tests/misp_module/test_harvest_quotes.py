@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from misp_module.harvester import from_settings
@@ -163,3 +165,10 @@ def test_a_rejected_technique_is_not_pointed_at(rig):
     rig.misp.add_report(event, {"name": "Story", "content": f"{SHELL} @[tag]({POWERSHELL})"})
     rig.harvest()
     assert [v.verdict for v in rig.verdicts(event).values()] == ["rejected"]
+
+
+@pytest.mark.parametrize("piece", ["@[tag](", '@[tag]("', '@[tag]("(" ', " ", "@[tag](a) "])
+def test_long_and_odd_reports_are_read_at_once(piece):
+    begun = time.monotonic()
+    without_inline_tags(piece * (1_000_000 // len(piece)))
+    assert time.monotonic() - begun < 5
