@@ -78,9 +78,12 @@ def test_the_explanation_of_an_opinion_may_quote(scene: Scene) -> None:
 
 def test_without_a_quotation_the_evidence_is_what_we_wrote(scene: Scene) -> None:
     report = scene.enriched("T1059", description=BODY)
-    scene.platform.analyst.note("T1059 confirmed. T1490 is missing.", report)
+    scene.write(report, "T1047")
+    scene.platform.analyst.note("T1059 confirmed. T1490 and T1047 are missing.", report)
     scene.harvest()
     assert history(scene, report, "T1059") == [("confirmed", TEXT)]
+    # Who calls missing what we wrote has not seen our sentence.
+    assert history(scene, report, "T1047") == [("added", None)]
     assert history(scene, report, "T1490") == [("added", None)]
 
 

@@ -315,6 +315,9 @@ def test_how_an_analyst_says_wrong(misp):
     misp.analyst.sighting(one)
     misp.analyst.opinion(other, 10)
     assert wrong() == {"T1566.001", "T1053.005"}
+    misp.pass_time(60)
+    misp.analyst.note(event, "T1053.005 confirmed. T1059.001 is a false positive.")
+    assert wrong() == {"T1566.001", "T1059.001"}  # the last word of each
 
 
 def test_who_took_a_tag_off_tells_people_from_programs(misp):

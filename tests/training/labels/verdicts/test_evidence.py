@@ -108,10 +108,11 @@ def test_half_a_sentence_that_many_have_points_at_none_of_them(ledger, knowledge
     assert pointed(judged(ledger, knowledge, text), "T1573", whole)
 
 
-def test_what_we_wrote_later_is_no_evidence_of_what_was_added(ledger, knowledge):
+@pytest.mark.parametrize("later", [MAY, TASK])
+def test_what_we_wrote_later_is_no_evidence_of_what_was_added(ledger, knowledge, later):
     enrich(ledger)
     say(ledger, "T1053.005", "added", TASK)
-    enrich(ledger, wrote=[("T1053.005", MAY), ("T1053.005", TASK)])
+    enrich(ledger, wrote=[("T1053.005", later)])
     found = judged(ledger, knowledge)
     assert shown(found, "T1053.005") == [TASK]
     assert pointed(found, "T1053.005", TASK)
@@ -164,16 +165,17 @@ def frozen_with(ledger, site, root):
 
 def test_only_the_sentence_that_was_pointed_at_is_learned_from(ledger, knowledge, site, tmp_path):
     enrich(ledger)
-    say(ledger, NEW, "added", "a recurring job that runs every morning")
+    # Of all sentences the one that no words speak for.
+    say(ledger, NEW, "added", "All of this was seen in May")
     labels = frozen_with(ledger, site, tmp_path)
     own = read([tmp_path / labels.name / "train.jsonl"], knowledge)
     again = choose_again(own, labels.train, {}, Likeness(own.documents, (), knowledge))
     for found in (own, again):
         by_text = {one.text: one for one in found.examples}
-        assert by_text[TASK].says(NEW) is True
+        assert by_text[MAY].says(NEW) is True
         # Who points at one has not said that no other shows it.
-        assert [by_text[text].says(NEW) for text in (MACRO, MAY)] == [None, None]
-    assert not any(one.certainty for one in again.examples if one.text != TASK)
+        assert [by_text[text].says(NEW) for text in (MACRO, TASK)] == [None, None]
+    assert not any(one.certainty for one in again.examples if one.text != MAY)
 
 
 def test_a_quotation_makes_a_new_label_set(ledger, site, tmp_path):
