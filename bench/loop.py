@@ -4,9 +4,10 @@
         --output loop/ --plot docs/images/learning-loop.svg
 
 A release is trained from a small seed set. A simulated analyst corrects by the true labels what it
-writes on the reports of a site, and quotes the sentence where it shows if told to (--quoting); each
-night the release learns from all verdicts so far, the gate decides, and F1 by document is measured on reports that nobody corrects. Beside it stand a release
-trained by hand on everything, and a night on which a share of the verdicts is wrong at random.
+writes on the reports of a site, and with --quoting quotes where a technique shows. Each night the
+release learns from all verdicts so far, the gate decides, and F1 by document is measured on reports
+that nobody corrects. Beside it stand a release trained by hand on everything, and a night on which
+a share of the verdicts is wrong at random.
 """
 
 from __future__ import annotations
