@@ -110,7 +110,7 @@ def test_there_is_something_to_test():
     assert len(list(expressions())) >= 40
 
 
-@pytest.mark.parametrize("expression", expressions(), ids=lambda text: text[:60])
+@pytest.mark.parametrize("expression", list(expressions()), ids=lambda text: text[:60])
 def test_an_expression_asks_for_what_exists(expression, samples):
     chosen = selectors(expression)
     assert chosen
