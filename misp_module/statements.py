@@ -147,7 +147,7 @@ def _sightings(own: Own, element: Mapping[str, Any]) -> Iterator[Statement]:
 def _analyst_data(
     own: Own, element: Mapping[str, Any], people: People, zone: tzinfo
 ) -> Iterator[Statement]:
-    for opinion in element.get("Opinion") or ():
+    for opinion in _about(element, "Opinion"):
         value = NEUTRAL if opinion.get("opinion") is None else int(opinion["opinion"])
         if value == NEUTRAL or not people.is_person(str(opinion.get("authors") or "")):
             continue
@@ -160,7 +160,7 @@ def _analyst_data(
             _quoted(read_remark(str(opinion.get("comment") or "")), own.technique),
             zone,
         )
-    for note in element.get("Note") or ():
+    for note in _about(element, "Note"):
         remark = read_remark(str(note.get("note") or ""))
         quoted = _quoted(remark, own.technique)
         said = judgement_of(remark.words)
@@ -178,7 +178,7 @@ def _remarks(
 ) -> Iterator[Statement]:
     """Yield what notes say of the techniques that they name, wherever but beside what is ours."""
     for element in snapshot.others:
-        for note in element.get("Note") or ():
+        for note in _about(element, "Note"):
             if not people.is_person(str(note.get("authors") or "")):
                 continue
             remark = read_remark(str(note.get("note") or ""))
@@ -193,6 +193,16 @@ def _remarks(
                 sure = QUOTED_CONFIDENCE if quoted else NOTE_CONFIDENCE
                 origin = f"remark {note.get('uuid')} {technique.id} {stance}"
                 yield _written(note, technique.id, said, sure, origin, quoted, zone)
+
+
+def _about(element: Mapping[str, Any], kind: str) -> Iterator[Mapping[str, Any]]:
+    """Yield the notes or opinions on an element, without those on other notes and opinions.
+
+    MISP may give answers beside what they answer; they rate that, and not the element.
+    """
+    for row in element.get(kind) or ():
+        if row.get("object_uuid") in (None, element.get("uuid")):
+            yield row
 
 
 def _quoted(remark: Remark, technique: str) -> str | None:

@@ -262,9 +262,11 @@ class Store:
         return sighting
 
     def say(self, kind: str, element: Element, values: Element, user: User) -> Element:
-        """Analyst data leaves the event's time as it was, too."""
-        event, _ = self.element(element["uuid"])
-        models = {"Object": event["Object"], "EventReport": event["EventReport"], "Event": [event]}
+        """Analyst data leaves the event's time as it was, too. It may answer other such data."""
+        models = {each: rows for each, rows in self.analyst_data.items() if element in rows}
+        if not models:
+            event, _ = self.element(element["uuid"])
+            models = {name: event[name] for name in ("Object", "EventReport")} | {"Event": [event]}
         model = next((name for name, some in models.items() if element in some), "Attribute")
         row = {
             "id": self.number(), "uuid": str(uuid.uuid4()), "object_uuid": element["uuid"],

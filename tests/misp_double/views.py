@@ -41,11 +41,21 @@ def event_view(
             attribute["Sighting"] = found
     if analyst_data:
         for element in (event, *double.elements(event)):
-            for kind, rows in double.analyst_data.items():
-                found = [row for row in rows if row["object_uuid"] == element["uuid"]]
-                if found:
-                    element[kind] = found
+            add_analyst_data(double, element)
     return {"Event": event}
+
+
+def add_analyst_data(double: MispDouble, element: Element) -> None:
+    """Add what is said of an element, and beside it the answers to that, however deep."""
+    about, new = {element["uuid"]}, True
+    while new:
+        rows = [row for rows in double.analyst_data.values() for row in rows]
+        new = {row["uuid"] for row in rows if row["object_uuid"] in about} - about
+        about |= new
+    for kind, rows in double.analyst_data.items():
+        found = [row for row in rows if row["object_uuid"] in about]
+        if found:
+            element[kind] = found
 
 
 def audit_page(rows: list[Element], named: dict[str, str], hidden: tuple[str, ...]) -> list[Any]:

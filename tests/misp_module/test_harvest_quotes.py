@@ -94,6 +94,19 @@ def test_what_was_missing_stays_so_once_we_find_it(rig):
     assert evidence(rig, event, "T1566.001") == [("added", MAILED)]
 
 
+def test_an_answer_rates_the_note_that_it_answers(rig):
+    event = rig.enriched()
+    first = rig.misp.analyst.note(own(event, "T1059.001"), "Confirmed by the sandbox.")
+    rig.misp.analyst.opinion(first, 0)
+    rig.misp.analyst.note(first, "Wrong. T1003.001 is a false positive.")
+    other = rig.misp.analyst.note(event, "T1566.001 confirmed.")
+    rig.misp.analyst.note(other, "T1566.001 is a false positive.")
+    rig.harvest()
+    assert {t: said for t, (said, _) in rig.told(event).items()} == {
+        "T1059.001": "confirmed", "T1566.001": "confirmed",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("note", "told"),
     [
