@@ -53,7 +53,7 @@ def unsaid(
     if not writers or any(run.people.whose(each) != "person" for each in writers):
         return
     for verdict in verdicts:
-        if statement is None or not _says(statement, verdict):
+        if statement is None or not _says(run, statement, verdict):
             at = moment(node["updated_at"])
             yield _withdrawal(verdict, writers[-1], at, f"changed {iso(at)}")
 
@@ -86,17 +86,18 @@ def _told(run: Run, gone: Collection[str]) -> Mapping[str, tuple[Hand | None, da
             if run.people.whose(who) == "person"}  # fmt: skip
 
 
-def _says(statement: Statement, verdict: Verdict) -> bool:
+def _says(run: Run, statement: Statement, verdict: Verdict) -> bool:
     stance, _ = statement.said.get(verdict.technique, (None, 0.0))
     # Of one that names no report, those count that held the relationship when it was heard.
     named = {each for _, each in statement.reports} or {verdict.report}
     wrong = verdict.verdict == "rejected"
     if stance is None or (stance == "wrong") != wrong or verdict.report not in named:
         return False
-    # Without a quotation, one that judges what we wrote has our evidence.
-    quoted = statement.quoted.get(verdict.technique)
-    unquoted = verdict.evidence is None or verdict.enrichment is not None
-    return verdict.evidence == quoted or (quoted is None and unquoted)
+    if (quoted := statement.quoted.get(verdict.technique)) is not None:
+        return verdict.evidence == quoted
+    # Without a quotation it is about what we wrote, if about any sentence.
+    written = run.ledger.written(PLATFORM, verdict.report)
+    return verdict.evidence_digest in {None, *(row.evidence_digest for row in written)}
 
 
 def _withdrawal(verdict: Verdict, who: Hand | None, at: datetime, origin: str) -> Withdrawal:

@@ -100,6 +100,18 @@ def test_what_a_note_no_longer_quotes_is_taken_back(scene: Scene) -> None:
     assert scene.verdicts(report) == {}
 
 
+def test_a_quotation_is_taken_back_where_the_rest_still_stands(scene: Scene) -> None:
+    report = scene.enriched("T1059", description=BODY)
+    note = scene.platform.analyst.note(f"T1059 confirmed: “{TASK}”", report)
+    scene.harvest()
+    scene.platform.analyst.set(note, "content", "T1059 confirmed.")
+    found = scene.harvest()
+    assert (found.withdrawn, found.verdicts) == (1, 1)
+    assert history(scene, report, "T1059") == [("confirmed", TEXT)]
+    scene.platform.analyst.set(note, "content", "T1059 confirmed, once more.")
+    assert scene.harvest().withdrawn == 0
+
+
 def test_what_a_program_quotes_is_no_verdict(scene: Scene) -> None:
     report = scene.enriched("T1003.001", description=BODY)
     scene.feed().note(f"T1490: “{BACKUPS}”", report)
