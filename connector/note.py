@@ -16,8 +16,6 @@ from engine.types import Analysis, Evidence, Finding
 ABSTRACT = "ATT&CK techniques in this report (ttpscribe)"
 SHOWN = 2  # sentences of evidence for each technique
 LONGEST = 400  # characters of one sentence
-
-
 _TEACH = (
     "*One is missing, or right but not for its sentence? Write a note on this report, with the "
     "technique's id and the sentence as a quotation: that is what ttpscribe can learn most from.*"

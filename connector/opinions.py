@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +10,7 @@ from typing import Any
 from connector.changes import Hand, hands, moment
 from connector.kinds import KINDS
 from connector.report import attack_id, nodes
-from engine.remarks import Stance, read_remark, stance_on_loose
+from engine.remarks import Stance, named_in, read_remark, stance_on_loose
 
 # OpenCTI's scale, with how sure each is of it.
 OPINIONS: Mapping[str, tuple[Stance, float] | None] = {
@@ -23,7 +22,6 @@ OPINIONS: Mapping[str, tuple[Stance, float] | None] = {
 }
 NOTED = 0.7  # a note is read by a few plain rules
 QUOTED = 0.9  # who quotes the report for a technique has looked at it
-_ID = re.compile(r"\bT\d{4}(?:\.\d{3})?\b")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,13 +59,12 @@ def of_opinion(node: Mapping[str, Any]) -> Statement | None:
     """
     stance = OPINIONS.get(str(node.get("opinion")))
     techniques, relationships = _about(node)
-    explanation = str(node.get("explanation") or "")
+    remark = read_remark(str(node.get("explanation") or ""))
     if not techniques:
-        named = set(_ID.findall(explanation))
-        techniques = named if len(named) == 1 else set()
+        named = named_in(remark.words)
+        techniques = set(named) if len(named) == 1 else set()
     if stance is None or not techniques:
         return None
-    remark = read_remark(explanation)
     quoted = {t: remark.quoted[t] for t in techniques & remark.quoted.keys()}
     if len(techniques) == 1 and remark.loose:
         quoted = dict.fromkeys(techniques, remark.loose)

@@ -86,6 +86,11 @@ def read_remark(text: str) -> Remark:
     return Remark(words, _said(words, quoted), quoted, _kept(parts.waiting))
 
 
+def named_in(text: str) -> frozenset[str]:
+    """Return the ids of techniques that stand in a text, whether ATT&CK has them or not."""
+    return frozenset(_ID.findall(text))
+
+
 def stance_on_loose(words: str) -> Stance | None:
     """Return what is said of loose passages, by the analyst's own words beside them.
 

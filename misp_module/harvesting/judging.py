@@ -76,12 +76,7 @@ class Judge:
 
     def standing(self) -> dict[str, Verdict]:
         """Return the verdict that holds for each technique after this look."""
-        holds = dict(self.memory.verdicts)
-        for new in self.verdicts:
-            before = holds.get(new.technique)
-            if before is None or new.at >= before.at:
-                holds[new.technique] = new
-        return holds
+        return self.memory.holding(self.verdicts)
 
     @cached_property
     def _rows(self) -> Sequence[Row]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -49,6 +49,15 @@ class Memory:
     def verdicts(self) -> Mapping[str, Verdict]:
         """The verdict that holds for each technique."""
         return {verdict.technique: verdict for verdict in self.history}
+
+    def holding(self, new: Iterable[Verdict]) -> dict[str, Verdict]:
+        """Return the verdict that holds for each technique once these are known too."""
+        holds = dict(self.verdicts)
+        for verdict in new:
+            before = holds.get(verdict.technique)
+            if before is None or verdict.at >= before.at:
+                holds[verdict.technique] = verdict
+        return holds
 
     @property
     def has_looked(self) -> bool:

@@ -42,11 +42,7 @@ def pointed(snapshot: Snapshot, memory: Memory, new: Sequence[Verdict]) -> Itera
         Found at this look.
     """
     heard = {mark for verdict in memory.history if (mark := mark_of(verdict))}
-    holds = dict(memory.verdicts)
-    for verdict in new:
-        before = holds.get(verdict.technique)
-        if before is None or verdict.at >= before.at:
-            holds[verdict.technique] = verdict
+    holds = memory.holding(new)
     for mark, (technique, passage) in marks(snapshot).items():
         held = holds.get(technique)
         if held is None or held.verdict == "rejected" or mark in heard:

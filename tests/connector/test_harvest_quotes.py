@@ -76,6 +76,14 @@ def test_the_explanation_of_an_opinion_may_quote(scene: Scene) -> None:
     assert history(scene, report, "T1059") == [("confirmed", TASK)]
 
 
+def test_an_id_that_the_report_names_is_not_named_by_who_quotes_it(scene: Scene) -> None:
+    report = scene.enriched("T1059", "T1047", description=BODY)
+    scene.platform.analyst.say("disagree", report, explanation="T1059: “It names T1047 itself.”")
+    scene.platform.analyst.say("agree", report, explanation="“It names T1047 by its id itself.”")
+    scene.harvest()
+    assert scene.verdicts(report) == {"T1059": "rejected"}
+
+
 def test_without_a_quotation_the_evidence_is_what_we_wrote(scene: Scene) -> None:
     report = scene.enriched("T1059", description=BODY)
     scene.write(report, "T1047")
